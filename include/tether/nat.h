@@ -1,0 +1,79 @@
+/*
+ * tether/nat.h - the userspace NAT: port tuples, endpoint-independent mapping, address-dependent filtering
+ *
+ * An inside endpoint (session, protocol, address, port) is mapped to one external port for as long as it has flows (RFC 4787
+ * REQ-1); a packet from outside passes only to a mapping one of whose flows went to its sender (REQ-8). Sessions keep
+ * laptops apart that all call themselves 10.0.0.1. Pure: no I/O, time and randomness come from the caller, every table has a
+ * limit; full means the new is refused and counted.
+ */
+#ifndef TETHER_NAT_H
+#define TETHER_NAT_H
+
+#include "tether/packet.h"
+
+struct nat;
+
+/** An address range that may (allow) or may not be reached from inside. */
+struct nat_prefix {
+    uint32_t addr;
+    uint8_t len;
+};
+
+struct nat_config {
+    uint32_t external;           /**< the server's address, host order */
+    uint16_t port_lo, port_hi;   /**< lent ports and echo identifiers */
+    uint16_t link_mtu;           /**< of the external link: MSS clamp, fragmentation-needed */
+    uint32_t max_flows;          /**< of all sessions together */
+    uint32_t udp_idle_ms;        /**< RFC 4787 REQ-5: 300,000 */
+    uint32_t tcp_established_ms; /**< RFC 5382 REQ-5: 7,440,000 */
+    uint32_t tcp_transitory_ms;  /**< RFC 5382 REQ-5: 240,000 */
+    uint32_t icmp_idle_ms;       /**< RFC 5508 REQ-2: 60,000 */
+    uint32_t port_rest_ms;       /**< a freed port is not lent again for so long */
+    const struct nat_prefix *allow; /**< borrowed; opened although private */
+    size_t allow_count;
+    uint32_t resolver;           /**< always reachable although private; 0: none */
+    uint64_t seed;               /**< of port choice and hashing: from the system's random source, or fixed in tests */
+};
+/** The defaults named above, for an address. */
+void nat_config_defaults(struct nat_config *config, uint32_t external);
+
+enum nat_verdict {
+    NAT_DROP,    /**< reason tells why */
+    NAT_HELD,    /**< a fragment, kept until the rest comes */
+    NAT_FORWARD, /**< in2out: send `packet` to the internet; out2in: give it to `session` */
+    NAT_REPLY,   /**< `packet` is an answer (ICMP error, RST) for the side it came from; reason tells why */
+    NAT_HAIRPIN, /**< in2out only: `packet` goes back inside, to `session` */
+};
+struct nat_result {
+    enum nat_verdict verdict;
+    enum drop reason;
+    uint32_t session;
+    uint8_t *packet; /**< the input rewritten in place, or memory of the NAT's, borrowed until the next call */
+    size_t len;      /**< may exceed the link's MTU: the caller cuts (ip4_fragment, tcp_segment) */
+};
+
+/** @return 0, -EINVAL for a contradictory config, -ENOMEM */
+int nat_new(const struct nat_config *config, struct nat **ret_nat);
+void nat_free(struct nat *nat);
+/**
+ * A packet from a laptop.
+ *
+ * @param session identifies the laptop; never 0 @param packet mutable, from the IPv4 header on, from an untrusted source
+ */
+void nat_in2out(struct nat *nat, uint32_t session, uint8_t *packet, size_t len, uint64_t now_ms,
+                struct nat_result *ret_result);
+/** A captured packet from the internet; completes partial checksums; may be larger than the MTU. */
+void nat_out2in(struct nat *nat, uint8_t *packet, size_t len, uint64_t now_ms, struct nat_result *ret_result);
+/** Let timers fire. Call about once a second. */
+void nat_tick(struct nat *nat, uint64_t now_ms);
+/** Forget all flows of a session. */
+void nat_end_session(struct nat *nat, uint32_t session, uint64_t now_ms);
+
+struct nat_stats {
+    uint64_t in2out_packets, in2out_bytes, out2in_packets, out2in_bytes, replies, hairpins;
+    uint64_t drops_in2out[DROP_COUNT], drops_out2in[DROP_COUNT];
+    uint32_t flows, mappings, flows_peak;
+};
+const struct nat_stats *nat_stats(const struct nat *nat);
+
+#endif

@@ -1,0 +1,157 @@
+/*
+ * tether/packet.h - IPv4 packets: looking into them, changing them, making them
+ *
+ * Everything works in place on contiguous bytes from the IPv4 header on, bounds-checks before it reads, and does no I/O.
+ * Addresses and ports in structs are host byte order; on the wire they are network order.
+ */
+#ifndef TETHER_PACKET_H
+#define TETHER_PACKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { IP4_MIN_LEN = 20, IP4_MAX_LEN = 65535 };
+enum { IP_PROTO_ICMP = 1, IP_PROTO_TCP = 6, IP_PROTO_UDP = 17 };
+enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16 };
+enum {
+    ICMP_ECHO_REPLY = 0,
+    ICMP_UNREACHABLE = 3,
+    ICMP_ECHO = 8,
+    ICMP_TIME_EXCEEDED = 11,
+    ICMP_PARAMETER = 12,
+};
+enum { ICMP_HOST_UNREACHABLE = 1, ICMP_PORT_UNREACHABLE = 3, ICMP_NEED_FRAG = 4, ICMP_ADMIN_PROHIBITED = 13 };
+
+/** Why a packet went no further. Counted per reason; names by drop_name(). */
+enum drop {
+    DROP_NONE,
+    DROP_NOT_IP4,       /* version is not 4 */
+    DROP_TRUNCATED,     /* shorter than its headers say */
+    DROP_BAD_HEADER,    /* header length, options or offsets contradict each other */
+    DROP_BAD_CHECKSUM,  /* IPv4 header checksum */
+    DROP_PROTOCOL,      /* not TCP, UDP or ICMP */
+    DROP_ICMP_TYPE,     /* an ICMP type the NAT does not carry */
+    DROP_TTL,           /* ran out here */
+    DROP_NO_FLOW,       /* nobody asked for it */
+    DROP_FILTERED,      /* the mapping exists, but not for this sender */
+    DROP_FULL,          /* no room for another flow */
+    DROP_NO_PORT,       /* every external port is lent or resting */
+    DROP_FRAGMENT,      /* overlapping, too many, too late */
+    DROP_TOO_BIG,       /* above the MTU with DF set */
+    DROP_POLICY,        /* destination not allowed */
+    DROP_SOURCE,        /* source address cannot be */
+    DROP_QUEUE,         /* queue full */
+    DROP_NO_PATH,       /* no carrier is up */
+    DROP_SEND,          /* the kernel refused it */
+    DROP_COUNT
+};
+/** @return a short name, e.g. "no-flow" */
+const char *drop_name(enum drop reason);
+
+/** A parsed packet; borrows the bytes it was parsed from and is never stored. */
+struct ip4_view {
+    uint8_t *ip;      /**< the IPv4 header */
+    size_t len;       /**< total length by the header (slack behind it is ignored) */
+    size_t header_len;
+    uint8_t proto;
+    uint32_t src, dst;
+    uint16_t frag_off; /**< bytes; 0 for a whole packet or a first fragment */
+    bool more_frags, dont_frag;
+    uint8_t ttl;
+    uint8_t *l4;       /**< behind the IPv4 header */
+    size_t l4_len;
+    uint16_t src_port, dst_port; /**< TCP and UDP; ICMP echo: both the identifier; 0 in non-first fragments and ICMP errors */
+    uint8_t tcp_flags;           /**< TCP */
+    size_t l4_header_len;        /**< TCP: with options; UDP, ICMP: 8 */
+    uint8_t icmp_type, icmp_code;
+};
+/** True when the packet is a piece of a datagram. */
+static inline bool ip4_is_fragment(const struct ip4_view *v)
+{
+    return v->more_frags || v->frag_off != 0;
+}
+/**
+ * Parse and check lengths. The transport header of a first or whole packet is checked too.
+ *
+ * @return DROP_NONE, or why it cannot be used
+ */
+enum drop ip4_parse(uint8_t *packet, size_t len, struct ip4_view *ret_view);
+
+/* --- checksums (RFC 1071, RFC 1624) --- */
+
+/** Ones' complement sum of bytes, folded to 16 bits, not complemented; network order in, host arithmetic out. */
+uint16_t csum_sum(const uint8_t *data, size_t len, uint32_t start);
+/** Sum of the TCP/UDP pseudo-header, folded, not complemented. */
+uint16_t csum_pseudo(uint32_t src, uint32_t dst, uint8_t proto, size_t l4_len);
+/** RFC 1624 eqn. 3: the checksum field after a 16-bit word changed. */
+uint16_t csum_update16(uint16_t check, uint16_t old_word, uint16_t new_word);
+uint16_t csum_update32(uint16_t check, uint32_t old_word, uint32_t new_word);
+/** Write the IPv4 header checksum. */
+void ip4_set_header_csum(uint8_t *ip, size_t header_len);
+/** Compute and write the TCP/UDP/ICMP checksum of a whole packet (UDP 0 becomes 0xffff). */
+void ip4_set_l4_csum(struct ip4_view *v);
+/** True when the transport checksum is right (UDP 0 counts as right). */
+bool ip4_l4_csum_ok(const struct ip4_view *v);
+/**
+ * True when the checksum field holds only the folded pseudo-header sum: Linux left the rest to a NIC that was
+ * never passed (CHECKSUM_PARTIAL on veth, virtio, lo, and after GRO). One whole packet in 65536 looks like this by chance;
+ * completing it is then harmless.
+ */
+bool ip4_l4_csum_partial(const struct ip4_view *v);
+
+/* --- rewriting: header, pseudo-header and transport checksums stay right, incrementally --- */
+
+void ip4_set_src(struct ip4_view *v, uint32_t addr);
+void ip4_set_dst(struct ip4_view *v, uint32_t addr);
+/** TCP/UDP port, or the ICMP echo identifier for either. A UDP checksum of 0 stays 0. */
+void ip4_set_src_port(struct ip4_view *v, uint16_t port);
+void ip4_set_dst_port(struct ip4_view *v, uint16_t port);
+/** Decrement the TTL. @return false when it would reach 0 (then nothing is changed) */
+bool ip4_dec_ttl(struct ip4_view *v);
+/** Lower the MSS option of a SYN to at most mss (RFC 4459 section 3.2 practice). @return true when changed */
+bool tcp_clamp_mss(struct ip4_view *v, uint16_t mss);
+
+/* --- making packets; all write a whole packet into out and return its length, 0 when cap is too small --- */
+
+/** An ICMP error about `about` (RFC 1812 section 4.3.2.3: as much of it as fits 576 bytes); 0 also when an error must not be sent (RFC 1122 section 3.2.2). */
+size_t icmp_make_error(uint8_t *out, size_t cap, uint32_t src, uint8_t type, uint8_t code, uint16_t mtu,
+                       const struct ip4_view *about);
+/** The RST that answers a segment (RFC 9293 section 3.10.7.1); 0 for an RST. */
+size_t tcp_make_rst(uint8_t *out, size_t cap, const struct ip4_view *about);
+/** ICMPv6 "no route" about an IPv6 packet (RFC 4443 section 3.1), from its destination; 0 when none must be sent. */
+size_t icmp6_make_unreachable(uint8_t *out, size_t cap, const uint8_t *packet, size_t len);
+
+/* --- cutting to size --- */
+
+typedef void (*packet_cb)(void *ctx, const uint8_t *packet, size_t len);
+/**
+ * Cut a TCP packet larger than mtu into segments as a NIC would (sequence numbers, IDs, PSH and FIN on the last, checksums complete).
+ * @return number of packets given to cb; 0 when it is no TCP packet or cannot be cut
+ */
+size_t tcp_segment(const struct ip4_view *v, size_t mtu, uint8_t *scratch, size_t cap, packet_cb cb, void *ctx);
+/** Fragment (RFC 791, RFC 815 order) a packet without DF. @return number of fragments, 0 when it cannot */
+size_t ip4_fragment(const struct ip4_view *v, size_t mtu, uint8_t *scratch, size_t cap, packet_cb cb, void *ctx);
+
+/* --- reassembly (RFC 815, RFC 5722: an overlap kills the datagram, RFC 4787 REQ-14: any order, bounded) --- */
+
+struct reasm;
+struct reasm_limits {
+    size_t max_bytes;       /**< of all incomplete datagrams; the newest datagram is refused beyond it */
+    size_t max_datagrams;
+    size_t max_per_scope;   /**< so that one scope's flood cannot fill the table for the others */
+    uint32_t timeout_ms;    /**< from the first fragment; 2,000 by default as on a router, RFC 4963's reason */
+};
+int reasm_new(const struct reasm_limits *limits, struct reasm **ret_reasm);
+void reasm_free(struct reasm *reasm);
+/**
+ * @param scope  keeps equal IDs of different laptops apart (the NAT's session; 0 for the internet's side)
+ * @param ret_packet the whole datagram, headers mended, checksums as in the first fragment; borrowed until the next call
+ * @return DROP_NONE with *ret_packet NULL: held; with it set: whole; otherwise why the fragment was refused
+ */
+enum drop reasm_push(struct reasm *reasm, uint64_t scope, const struct ip4_view *v, uint64_t now_ms, uint8_t **ret_packet,
+                     size_t *ret_len);
+/** Forget what is too old. */
+void reasm_expire(struct reasm *reasm, uint64_t now_ms);
+
+#endif

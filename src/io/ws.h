@@ -1,0 +1,82 @@
+/*
+ * io/ws.h - one websocket (RFC 6455), either end
+ *
+ * Payload is handed on in pieces as it arrives, never gathered: a browser may cut one message into many frames, and the
+ * tunnel treats all of it as a stream of records anyway. Who needs whole messages (plain mode, text) gathers them.
+ * An accepted socket sends unmasked and requires masked; a connected one the reverse.
+ */
+#ifndef TETHER_IO_WS_H
+#define TETHER_IO_WS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "io/loop.h"
+
+struct ws;
+
+enum ws_opcode { WS_TEXT = 1, WS_BINARY = 2 };
+
+/** Close codes of our own (4000-4999 is for applications, RFC 6455 section 7.4.2); docs/PROTOCOL.md lists them. */
+enum ws_close_code {
+    WS_CLOSE_NORMAL = 1000,
+    WS_CLOSE_GOING_AWAY = 1001,
+    WS_CLOSE_PROTOCOL = 1002,
+    WS_CLOSE_ABNORMAL = 1006, /* never on the wire */
+    WS_CLOSE_TOO_BIG = 1009,
+    WS_CLOSE_BUSY = 4001,       /* no room for another session */
+    WS_CLOSE_WRONG_KEY = 4003,  /* the two ends do not share a key */
+    WS_CLOSE_OTHER_LEG = 4004,  /* the relay's other websocket went away */
+    WS_CLOSE_VERSION = 4005,    /* the ends speak different versions */
+    WS_CLOSE_NO_KEY_SPOKEN = 4006, /* one side is --plain, the other is not */
+};
+
+struct ws_events {
+    /** The handshake is done (connected sockets only). */
+    void (*open)(void *ctx);
+    /** A piece of a message. fin: the last one. The bytes are borrowed. */
+    void (*data)(void *ctx, enum ws_opcode opcode, const uint8_t *data, size_t len, bool fin);
+    /** The backlog fell to half of ws_high_water() or less after having been above it; may be NULL. */
+    void (*drained)(void *ctx);
+    /** Always the last call, exactly once; ws is gone afterwards. reason is never NULL and borrowed. */
+    void (*closed)(void *ctx, int code, const char *reason);
+};
+
+/** ws://host[:port][/path] or wss://…, split. */
+struct ws_url {
+    bool tls;
+    char host[256];
+    uint16_t port;
+    char path[512];
+};
+/** @return 0, or -EINVAL with err naming the url and an example of a good one */
+int ws_url_parse(const char *text, struct ws_url *ret_url, struct err *err);
+
+/**
+ * Connect. Failure to resolve or connect is reported through events->closed (code 1006 and a reason in words).
+ *
+ * @param events borrowed until closed() @param ret_ws borrowed until closed()
+ */
+int ws_connect(struct io_loop *loop, const struct ws_url *url, const struct ws_events *events, void *ctx,
+               struct ws **ret_ws, struct err *err);
+/** Take over a socket that http_server accepted: set who hears of it. Must happen within the http callback. */
+void ws_listen(struct ws *ws, const struct ws_events *events, void *ctx);
+
+/**
+ * Queue one message. The bytes are copied unless they leave at once.
+ *
+ * @return 0; -EPIPE after close; -ENOBUFS when the backlog is at its hard limit (the message is not sent, never cut)
+ */
+int ws_send(struct ws *ws, enum ws_opcode opcode, const uint8_t *data, size_t len);
+/** Bytes queued here that the kernel has not taken. */
+size_t ws_backlog(const struct ws *ws);
+/** Above this a well-behaved sender waits for drained(). */
+size_t ws_high_water(void);
+/** Start the closing handshake, bounded by a timer; closed() follows. Twice is harmless. */
+void ws_close(struct ws *ws, int code, const char *reason);
+/** "address:port" of the other side. */
+const char *ws_peer(const struct ws *ws);
+
+#endif
