@@ -1,0 +1,139 @@
+/* base/opt.c - see opt.h */
+#include "base/opt.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int set_number(const struct opt *o, long *at, const char *value, struct err *err)
+{
+    char *end;
+    errno = 0;
+    long number = strtol(value, &end, 10);
+    if (*value == '\0' || *end != '\0' || errno != 0 || number < o->min || number > o->max)
+        return err_set(err, -EINVAL, "--%s %s: not a number from %ld to %ld", o->name, value, o->min, o->max);
+    *at = number;
+    return 0;
+}
+
+static int set_flag(const struct opt *o, bool *at, const char *value, struct err *err)
+{
+    if (strcmp(value, "yes") == 0 || strcmp(value, "true") == 0 || strcmp(value, "1") == 0)
+        *at = true;
+    else if (strcmp(value, "no") == 0 || strcmp(value, "false") == 0 || strcmp(value, "0") == 0)
+        *at = false;
+    else
+        return err_set(err, -EINVAL, "%s = %s: say yes or no", o->name, value);
+    return 0;
+}
+
+static int set_value(const struct opt *o, void *config, const char *value, struct err *err)
+{
+    void *at = (char *)config + o->offset;
+    switch (o->kind) {
+    case OPT_FLAG:
+        return set_flag(o, at, value, err);
+    case OPT_TEXT:
+        *(const char **)at = value;
+        return 0;
+    case OPT_NUMBER:
+        return set_number(o, at, value, err);
+    case OPT_TEXTS: {
+        struct opt_texts *list = at;
+        if (list->count == OPT_TEXTS_MAX)
+            return err_set(err, -EINVAL, "--%s: given more than %d times", o->name, OPT_TEXTS_MAX);
+        list->item[list->count++] = value;
+        return 0;
+    }
+    }
+    return -EINVAL;
+}
+
+static const struct opt *find(const struct opt *table, const char *name, size_t len)
+{
+    for (const struct opt *o = table; o->name != NULL; o++)
+        if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
+            return o;
+    return NULL;
+}
+
+int opt_set(const struct opt *table, void *config, const char *name, const char *value, struct err *err)
+{
+    const struct opt *o = find(table, name, strlen(name));
+    return o == NULL ? -ENOENT : set_value(o, config, value, err);
+}
+
+struct hit {
+    const struct opt *opt;
+    void *config;
+    size_t table;
+};
+
+/* The option an argument names; hit->opt stays NULL when there is none. */
+static void look_up(const struct opt *const *tables, void *const *configs, const char *arg, struct hit *ret)
+{
+    ret->opt = NULL;
+    for (size_t t = 0; tables[t] != NULL && ret->opt == NULL; t++) {
+        ret->config = configs[t];
+        ret->table = t;
+        if (arg[1] == '-') {
+            ret->opt = find(tables[t], arg + 2, strcspn(arg + 2, "="));
+        } else {
+            for (const struct opt *o = tables[t]; o->name != NULL; o++)
+                if (o->letter != 0 && o->letter == arg[1] && arg[2] == '\0')
+                    ret->opt = o;
+        }
+    }
+}
+
+/* A list from the configuration file gives way to the first such option on the command line. */
+static void start_list(const struct hit *hit, const struct opt *const *tables, uint64_t *started)
+{
+    unsigned bit = (unsigned)(hit->opt - tables[hit->table]) + (unsigned)hit->table * 32;
+    if (hit->opt->kind == OPT_TEXTS && bit < 64 && (*started & (UINT64_C(1) << bit)) == 0) {
+        ((struct opt_texts *)((char *)hit->config + hit->opt->offset))->count = 0;
+        *started |= UINT64_C(1) << bit;
+    }
+}
+
+int opt_parse(const struct opt *const *tables, void *const *configs, int argc, char **argv, struct err *err)
+{
+    uint64_t started = 0;
+    for (int i = 0; i < argc; i++) {
+        const char *arg = argv[i];
+        if (strcmp(arg, "--") == 0 && i + 1 == argc)
+            return 0;
+        struct hit hit = {0};
+        if (arg[0] == '-' && arg[1] != '\0')
+            look_up(tables, configs, arg, &hit);
+        if (hit.opt == NULL)
+            return err_set(err, -EINVAL, "%s: no such option; --help lists them", arg);
+        const char *value = strchr(arg, '=');
+        start_list(&hit, tables, &started);
+        if (hit.opt->kind == OPT_FLAG) {
+            value = value != NULL ? value + 1 : "yes";
+        } else if (value != NULL && arg[1] == '-') {
+            value++;
+        } else if (i + 1 < argc) {
+            value = argv[++i];
+        } else {
+            return err_set(err, -EINVAL, "%s: needs a value (%s)", arg, hit.opt->arg);
+        }
+        int failed = set_value(hit.opt, hit.config, value, err);
+        if (failed)
+            return failed;
+    }
+    return 0;
+}
+
+void opt_help(FILE *out, const struct opt *table)
+{
+    for (const struct opt *o = table; o->name != NULL; o++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter ? "-" : "", o->letter ? o->letter : ' ',
+                 o->letter ? ", " : "   ", o->name, o->kind == OPT_FLAG ? "" : " ",
+                 o->kind == OPT_FLAG ? "" : o->arg);
+        fprintf(out, "  %-28s %s%s\n", left, o->help, o->kind == OPT_TEXTS ? " (repeatable)" : "");
+    }
+}

@@ -1,0 +1,131 @@
+/*
+ * main.c - the role table, usage and exit codes
+ *
+ * Exit codes: 0 done, 1 failed at run time, 2 usage.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "io/config_file.h"
+#include "role/role.h"
+
+static const struct role *const roles[] = {
+    &role_client, &role_server, &role_serve_web, &role_relay, &role_key, &role_status, &role_check, &role_cleanup,
+};
+enum { ROLE_COUNT = sizeof roles / sizeof roles[0] };
+
+static const struct opt common_options[] = {
+    {"config", 0, OPT_TEXT, offsetof(struct role_common, config), "FILE",
+     "INI file, a section per role; options win over it", 0, 0},
+    {"state-dir", 0, OPT_TEXT, offsetof(struct role_common, state_dir), "DIR",
+     "keys and journals (default /var/lib/tether)", 0, 0},
+    {"log", 0, OPT_TEXT, offsetof(struct role_common, log), "FORM", "text or json", 0, 0},
+    {"verbose", 'v', OPT_FLAG, offsetof(struct role_common, verbose), "", "log details too", 0, 0},
+    {0},
+};
+
+static void print_usage(FILE *out)
+{
+    fprintf(out, "usage: tether ROLE [options]      tether ROLE --help      tether --version\n\n"
+                 "Gives a laptop without internet the mobile data of a phone, through the phone's web browser.\n\n");
+    for (size_t i = 0; i < ROLE_COUNT; i++)
+        fprintf(out, "  %-10s %s\n", roles[i]->name, roles[i]->summary);
+    fprintf(out, "\nFirst on a server with a public address:  sudo tether server --iface eth0\n"
+                 "It prints the line to run on the laptop. Then open http://169.254.134.89:6354/ on the phone.\n");
+}
+
+static void print_role_help(const struct role *role)
+{
+    printf("tether %s - %s\n\n  %s\n\n", role->name, role->summary, role->example);
+    opt_help(stdout, role->options);
+    opt_help(stdout, common_options);
+    printf("  -h, --help                   this text\n");
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+/* Only --config matters in the first pass; it has to be read before the other options override it. */
+static const char *config_path(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strncmp(argv[i], "--config=", 9) == 0)
+            return argv[i] + 9;
+        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+            return argv[i + 1];
+    }
+    return NULL;
+}
+
+static int configure(const struct role *role, struct role_common *common, void *config, int argc, char **argv,
+                     struct config_file **ret_file, struct err *err)
+{
+    const struct opt *tables[] = {role->options, common_options, NULL};
+    void *configs[] = {config, common};
+    if (role->defaults != NULL)
+        role->defaults(config);
+    const char *path = config_path(argc, argv);
+    int failed = path ? config_file_load(path, role->name, tables, configs, ret_file, err) : 0;
+    if (!failed)
+        failed = opt_parse(tables, configs, argc, argv, err);
+    if (!failed && strcmp(common->log, "text") != 0 && strcmp(common->log, "json") != 0)
+        failed = err_set(err, -EINVAL, "--log %s: say text or json", common->log);
+    return failed;
+}
+
+static int run_role(const struct role *role, int argc, char **argv)
+{
+    if (wants_help(argc, argv)) {
+        print_role_help(role);
+        return 0;
+    }
+    struct err err = {0};
+    struct role_common common = {.state_dir = "/var/lib/tether", .log = "text"};
+    struct config_file *file = NULL;
+    void *config = calloc(1, role->config_size + 1);
+    if (config == NULL)
+        return 1;
+    int failed = configure(role, &common, config, argc, argv, &file, &err);
+    int code = failed ? 2 : 0;
+    if (!failed) {
+        log_setup(common.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, strcmp(common.log, "json") == 0);
+        failed = role->run(&common, config, &err);
+        code = failed == 0 ? 0 : failed == ROLE_BAD_USAGE ? 2 : 1;
+    }
+    if (failed && err.text[0] == '\0')
+        err_set(&err, failed, "%s", strerror(-failed));
+    if (failed)
+        fprintf(stderr, "tether %s: %s\n", role->name, err.text);
+    config_file_free(file);
+    free(config);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return 2;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_usage(stdout);
+        return 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("tether %s\n", TETHER_VERSION);
+        return 0;
+    }
+    for (size_t i = 0; i < ROLE_COUNT; i++)
+        if (strcmp(argv[1], roles[i]->name) == 0)
+            return run_role(roles[i], argc - 2, argv + 2);
+    fprintf(stderr, "tether: no role \"%s\"; tether --help lists them\n", argv[1]);
+    return 2;
+}

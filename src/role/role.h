@@ -1,0 +1,41 @@
+/*
+ * role/role.h - what a role is to main: a row of a table
+ *
+ * The table in main.c dispatches and prints usage. A role's configuration struct is zeroed, filled by defaults(), the
+ * configuration file's section of the role's name, and then the command line, in this order.
+ */
+#ifndef TETHER_ROLE_ROLE_H
+#define TETHER_ROLE_ROLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/opt.h"
+
+/** Options every role has. */
+struct role_common {
+    const char *config;    /**< file or NULL */
+    const char *state_dir; /**< where keys and journals live */
+    const char *log;       /**< "text" or "json" */
+    bool verbose;
+};
+
+/** run() returns this for a mistake in the command line that the table could not see: exit code 2. */
+enum { ROLE_BAD_USAGE = -1000000 };
+
+struct role {
+    const char *name;
+    const char *summary;       /**< one line in the list of roles */
+    const char *example;       /**< one command line */
+    const struct opt *options; /**< ends with a row whose name is NULL */
+    size_t config_size;
+    void (*defaults)(void *config); /**< may be NULL */
+    /** Runs until told to stop. @return 0, -errno or ROLE_BAD_USAGE; then err says why in one line */
+    int (*run)(const struct role_common *common, const void *config, struct err *err);
+};
+
+extern const struct role role_client, role_server, role_serve_web, role_relay, role_key, role_cleanup, role_status,
+    role_check;
+
+#endif
