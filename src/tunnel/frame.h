@@ -1,0 +1,101 @@
+/*
+ * tunnel/frame.h - the frames inside the tunnel (docs/PROTOCOL.md)
+ *
+ *      0                   1                   2                   3
+ *      0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ *     +---------------+-----------------------------------------------+
+ *     |     type      |          length of the body in bytes          |
+ *     +---------------+-----------------------------------------------+
+ *     |                             body ...
+ *
+ * They follow each other in the TLS stream without padding; where one websocket message or TLS record ends means nothing. A
+ * reader skips types it does not know, so that a later version can add some.
+ */
+#ifndef TETHER_TUNNEL_FRAME_H
+#define TETHER_TUNNEL_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum frame_type {
+    FRAME_PACKET = 1,   /* one IP packet */
+    FRAME_ACK = 4,      /* how much data arrived */
+    FRAME_PING = 5,     /* 8 bytes, returned in a PONG */
+    FRAME_PONG = 6,
+    FRAME_HELLO = 7,    /* laptop to server, first */
+    FRAME_WELCOME = 8,  /* the server's answer */
+    FRAME_ACTIVATE = 9, /* laptop: answer me on this path from now on */
+    FRAME_BYE = 10,     /* leaving, and why */
+};
+
+enum {
+    FRAME_HEADER_LEN = 4,
+    FRAME_DATA_MAX = 65600,  /* body of a PACKET */
+    FRAME_CONTROL_MAX = 1024, /* body of anything else */
+    FRAME_TOKEN_LEN = 16,
+    FRAME_DNS_MAX = 4,
+    FRAME_VERSION = 1,
+};
+
+struct frame_hello {
+    uint16_t version;
+    uint8_t token[FRAME_TOKEN_LEN]; /**< names the session to the server; the laptop's secret */
+    uint16_t mtu;                   /**< of the laptop's TUN */
+    uint32_t inside;                /**< its address, host order; information only */
+};
+
+enum { WELCOME_RESUMED = 1 }; /* the session and its flows were still there */
+struct frame_welcome {
+    uint16_t version;
+    uint16_t flags;
+    uint32_t session;
+    uint16_t mtu;
+    uint32_t external; /**< the address the laptop is seen by, host order */
+    uint32_t dns[FRAME_DNS_MAX];
+    size_t dns_count;
+};
+
+enum frame_bye_code { BYE_DONE = 0, BYE_VERSION = 1, BYE_BUSY = 2, BYE_REPLACED = 3 };
+struct frame_bye {
+    uint16_t code;
+    char text[201];
+};
+
+struct frame_ack {
+    uint64_t bytes;    /**< of PACKET frames, headers included, received on this path since it began */
+    uint32_t delay_us; /**< how long the newest of them waited here before this was sent */
+};
+
+/** Write the header in front of a body. */
+void frame_put_header(uint8_t *out, enum frame_type type, size_t body_len);
+/* Each writes a whole frame and returns its length; out has room for FRAME_HEADER_LEN + FRAME_CONTROL_MAX. */
+size_t frame_put_ack(uint8_t *out, const struct frame_ack *ack);
+size_t frame_put_ping(uint8_t *out, enum frame_type ping_or_pong, uint64_t opaque);
+size_t frame_put_hello(uint8_t *out, const struct frame_hello *hello);
+size_t frame_put_welcome(uint8_t *out, const struct frame_welcome *welcome);
+size_t frame_put_activate(uint8_t *out);
+size_t frame_put_bye(uint8_t *out, uint16_t code, const char *text);
+
+/* Each reads a body; false when it is too short. Longer is fine: a later version may append. */
+bool frame_get_ack(const uint8_t *body, size_t len, struct frame_ack *ret_ack);
+bool frame_get_ping(const uint8_t *body, size_t len, uint64_t *ret_opaque);
+bool frame_get_hello(const uint8_t *body, size_t len, struct frame_hello *ret_hello);
+bool frame_get_welcome(const uint8_t *body, size_t len, struct frame_welcome *ret_welcome);
+bool frame_get_bye(const uint8_t *body, size_t len, struct frame_bye *ret_bye);
+
+/** Cuts a stream into frames. A frame that lies whole in the input is not copied. */
+struct frame_reader {
+    uint8_t *partial; /**< FRAME_HEADER_LEN + FRAME_DATA_MAX bytes, taken when first needed */
+    size_t have;
+};
+/** body is mutable and borrowed. @return 0 to go on, negative to stop */
+typedef int (*frame_cb)(void *ctx, uint8_t type, uint8_t *body, size_t len);
+/**
+ * @param data mutable: bodies are handed out in place
+ * @return 0; -EPROTO for an impossible length; -ENOMEM; or what cb returned. After an error the stream is useless.
+ */
+int frame_reader_feed(struct frame_reader *reader, uint8_t *data, size_t len, frame_cb cb, void *ctx);
+void frame_reader_done(struct frame_reader *reader);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * tunnel/path.h - one way to the far end: a websocket through one phone
+ *
+ * A path cuts the incoming stream into frames, answers pings, acknowledges data, measures the round trip, and sends
+ * queued packets in batches as far as its window allows. What carries it is behind path_ops; time comes from the caller. A plain
+ * path (the assignment's wire form) has no frames: one message is one packet, nothing is acknowledged.
+ */
+#ifndef TETHER_TUNNEL_PATH_H
+#define TETHER_TUNNEL_PATH_H
+
+#include "tunnel/frame.h"
+#include "tunnel/queue.h"
+#include "tunnel/window.h"
+
+enum {
+    PATH_BATCH_MAX = 64 * 1024, /* frames of one message; browsers relay such messages best */
+    PATH_PING_BUSY_US = 2000000,
+    PATH_PING_IDLE_US = 5000000,
+    PATH_STALE_US = 3000000,  /* a ping unanswered for so long: use another path if there is one */
+    PATH_DEAD_US = 20000000,  /* give it up */
+};
+
+struct path_ops {
+    /** Send bytes (frames, or on a plain path one packet) as one message. @return 0 or -errno: the carrier is closing */
+    int (*send)(void *ctx, const uint8_t *data, size_t len);
+    /** True while the carrier's own backlog is high: sending waits. */
+    bool (*congested)(void *ctx);
+    /* What came in; each returns 0, or -errno to end the path. Packets are mutable and borrowed. */
+    int (*packet)(void *ctx, uint8_t *packet, size_t len);
+    int (*hello)(void *ctx, const struct frame_hello *hello);
+    int (*welcome)(void *ctx, const struct frame_welcome *welcome);
+    int (*activate)(void *ctx);
+    int (*bye)(void *ctx, const struct frame_bye *bye);
+};
+
+struct path {
+    const struct path_ops *ops;
+    void *ctx;
+    bool plain;
+    bool up;              /**< HELLO and WELCOME were exchanged: packets may be sent */
+    bool failed;          /**< a send failed: nothing more is sent */
+    struct window window;
+    struct frame_reader reader;
+    uint8_t *out;         /**< the batch being gathered */
+    size_t out_len, out_data;
+    uint64_t rx_data, rx_acked; /**< bytes of PACKET frames received, and how many of them were acknowledged */
+    uint64_t now_us;            /**< during path_receive() */
+    uint64_t heard_us, ping_us, ping_answered_us; /**< when anything came; last ping sent; last ping that was answered */
+    uint64_t rtt_us;            /**< of pings, smoothed; 0: unknown */
+    uint64_t sent_packets, sent_bytes, received_packets, received_bytes; /**< packets only */
+};
+
+int path_init(struct path *p, bool plain, const struct path_ops *ops, void *ctx, uint64_t now_us);
+void path_done(struct path *p);
+
+/** Decrypted bytes of a keyed path. @param data mutable @return 0, -EPROTO, or what an op returned */
+int path_receive(struct path *p, uint8_t *data, size_t len, uint64_t now_us);
+/** One packet of a plain path. */
+int path_receive_packet(struct path *p, uint8_t *packet, size_t len, uint64_t now_us);
+
+/** Send what the queue holds, as far as window and carrier allow, and the acknowledgement that is due. */
+void path_flush(struct path *p, struct queue *q, uint64_t now_us);
+/** Send one control frame at once (what frame_put_…() made). */
+void path_control(struct path *p, const uint8_t *frame, size_t len);
+/** About once a second: pings. @return false when the path is dead */
+bool path_tick(struct path *p, uint64_t now_us);
+/** A ping has gone unanswered for too long to trust the path. */
+bool path_is_stale(const struct path *p, uint64_t now_us);
+
+#endif

@@ -1,0 +1,120 @@
+/*
+ * tunnel/session_table.c - the server's sessions; see session.h
+ *
+ * A few hundred laptops at most: an array searched in order when a laptop says hello. Packets find their session by id, which is the slot plus
+ * a generation, so a NAT flow of an ended session can never reach its slot's next owner.
+ */
+#include "tunnel/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLOT_BITS = 12, SLOT_MASK = (1 << SLOT_BITS) - 1 };
+
+struct session_table {
+    size_t max, count;
+    uint64_t keep_us;
+    struct pbuf_pool *pool;
+    void (*ended)(void *ctx, struct session *s);
+    void *ctx;
+    uint32_t generation;
+    struct session **slot; /* max of them */
+};
+
+int session_table_new(size_t max, uint64_t keep_us, struct pbuf_pool *pool, void (*ended)(void *ctx, struct session *s),
+                      void *ctx, struct session_table **ret_table)
+{
+    if (max == 0 || max > SLOT_MASK)
+        return -EINVAL;
+    struct session_table *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return -ENOMEM;
+    *t = (struct session_table){.max = max, .keep_us = keep_us, .pool = pool, .ended = ended, .ctx = ctx};
+    t->slot = calloc(max, sizeof *t->slot);
+    if (t->slot == NULL) {
+        free(t);
+        return -ENOMEM;
+    }
+    *ret_table = t;
+    return 0;
+}
+
+static void end(struct session_table *t, size_t i)
+{
+    struct session *s = t->slot[i];
+    t->ended(t->ctx, s);
+    session_done(s);
+    free(s);
+    t->slot[i] = NULL;
+    t->count--;
+}
+
+void session_table_free(struct session_table *t)
+{
+    if (t == NULL)
+        return;
+    for (size_t i = 0; i < t->max; i++)
+        if (t->slot[i] != NULL)
+            end(t, i);
+    free(t->slot);
+    free(t);
+}
+
+struct session *session_table_open(struct session_table *t, const uint8_t token[FRAME_TOKEN_LEN], uint64_t now_us,
+                                   bool *ret_resumed)
+{
+    size_t vacant = t->max;
+    for (size_t i = 0; i < t->max; i++) {
+        if (t->slot[i] == NULL) {
+            vacant = vacant == t->max ? i : vacant;
+        } else if (memcmp(t->slot[i]->token, token, FRAME_TOKEN_LEN) == 0) {
+            *ret_resumed = true;
+            return t->slot[i];
+        }
+    }
+    struct session *s = vacant < t->max ? malloc(sizeof *s) : NULL;
+    if (s == NULL)
+        return NULL;
+    t->generation++;
+    session_init(s, (t->generation << SLOT_BITS) | (uint32_t)(vacant + 1), token, t->pool, now_us);
+    t->slot[vacant] = s;
+    t->count++;
+    *ret_resumed = false;
+    return s;
+}
+
+struct session *session_table_by_id(struct session_table *t, uint32_t id)
+{
+    size_t slot = (id & SLOT_MASK) - 1;
+    return slot < t->max && t->slot[slot] != NULL && t->slot[slot]->id == id ? t->slot[slot] : NULL;
+}
+
+void session_table_expire(struct session_table *t, uint64_t now_us)
+{
+    for (size_t i = 0; i < t->max; i++) {
+        struct session *s = t->slot[i];
+        if (s != NULL && s->path_count == 0 && now_us > s->detached_us + t->keep_us)
+            end(t, i);
+    }
+}
+
+void session_table_flush(struct session_table *t, uint64_t now_us)
+{
+    for (size_t i = 0; i < t->max; i++)
+        if (t->slot[i] != NULL)
+            session_flush(t->slot[i], now_us);
+}
+
+size_t session_table_count(const struct session_table *t)
+{
+    return t->count;
+}
+
+struct session *session_table_at(struct session_table *t, size_t i)
+{
+    for (size_t slot = 0; slot < t->max; slot++)
+        if (t->slot[slot] != NULL && i-- == 0)
+            return t->slot[slot];
+    return NULL;
+}
