@@ -13,7 +13,7 @@
 
 enum { IP4_MIN_LEN = 20, IP4_MAX_LEN = 65535 };
 enum { IP_PROTO_ICMP = 1, IP_PROTO_TCP = 6, IP_PROTO_UDP = 17 };
-enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16 };
+enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32, TCP_ECE = 64, TCP_CWR = 128 };
 enum {
     ICMP_ECHO_REPLY = 0,
     ICMP_UNREACHABLE = 3,
@@ -60,10 +60,10 @@ struct ip4_view {
     bool more_frags, dont_frag;
     uint8_t ttl;
     uint8_t *l4;       /**< behind the IPv4 header */
-    size_t l4_len;
+    size_t l4_len;     /**< what `len` leaves; of a whole UDP packet: what its own length field says, see ip4_parse() */
     uint16_t src_port, dst_port; /**< TCP and UDP; ICMP echo: both the identifier; 0 in non-first fragments and ICMP errors */
     uint8_t tcp_flags;           /**< TCP */
-    size_t l4_header_len;        /**< TCP: with options; UDP, ICMP: 8 */
+    size_t l4_header_len;        /**< TCP: with options; UDP, ICMP: 8; other protocols, non-first fragments: 0 */
     uint8_t icmp_type, icmp_code;
 };
 /** True when the packet is a piece of a datagram. */
@@ -72,15 +72,42 @@ static inline bool ip4_is_fragment(const struct ip4_view *v)
     return v->more_frags || v->frag_off != 0;
 }
 /**
- * Parse and check lengths. The transport header of a first or whole packet is checked too.
+ * Parse and check lengths. The transport header of a first or whole packet is checked too; other protocols than TCP, UDP
+ * and ICMP pass with ports 0, and odd addresses pass: the NAT judges both. A first fragment that does not hold
+ * its whole minimal transport header, and a TCP fragment that would begin inside it, are refused (RFC 1858, RFC 3128).
  *
+ * Slack: bytes behind the IPv4 total length (link padding) are never read and lie outside `len`. A UDP length field
+ * below the IPv4 payload trims `l4_len` only: what follows it is the sender's own surplus area (RFC 9868), which no checksum
+ * of ours covers and which travels on unchanged because `len` keeps it.
+ *
+ * @param len      bytes there; a total length above it is refused, so is a total length of 0 (captured BIG TCP)
+ * @param ret_view set only on DROP_NONE
  * @return DROP_NONE, or why it cannot be used
  */
 enum drop ip4_parse(uint8_t *packet, size_t len, struct ip4_view *ret_view);
+/**
+ * Parse the packet quoted inside an ICMP error: an IPv4 header and at least 8 bytes of what it carried (RFC 792).
+ *
+ * Lenient, for routers change what they quote: the total length may exceed what is there (and is ignored when
+ * senseless), the header checksum may be wrong, TCP may be cut to its first 8 bytes. Then tcp_flags is 0 and
+ * l4_header_len is what is there, at most 20. All ip4_set_*() work on the view; they mend only the checksums within reach,
+ * and keep a wrong one exactly as wrong as it was. Non-first fragments have ports 0.
+ *
+ * The quoted bytes belong to the outer packet's ICMP checksum: call ip4_l4_csum_ok(outer) before
+ * (RFC 5508 REQ-3) and ip4_set_l4_csum(outer) after changing them.
+ *
+ * @param data behind the 8 bytes of ICMP header: outer.l4 + 8, outer.l4_len - 8
+ * @return DROP_NONE, DROP_NOT_IP4, DROP_TRUNCATED or DROP_BAD_HEADER
+ */
+enum drop ip4_parse_embedded(uint8_t *data, size_t len, struct ip4_view *ret_view);
 
 /* --- checksums (RFC 1071, RFC 1624) --- */
 
-/** Ones' complement sum of bytes, folded to 16 bits, not complemented; network order in, host arithmetic out. */
+/**
+ * Ones' complement sum of bytes, folded to 16 bits, not complemented; network order in, host arithmetic out.
+ *
+ * @param start a sum to continue, e.g. csum_pseudo(); the bytes summed before must have been even in number
+ */
 uint16_t csum_sum(const uint8_t *data, size_t len, uint32_t start);
 /** Sum of the TCP/UDP pseudo-header, folded, not complemented. */
 uint16_t csum_pseudo(uint32_t src, uint32_t dst, uint8_t proto, size_t l4_len);
@@ -89,9 +116,9 @@ uint16_t csum_update16(uint16_t check, uint16_t old_word, uint16_t new_word);
 uint16_t csum_update32(uint16_t check, uint32_t old_word, uint32_t new_word);
 /** Write the IPv4 header checksum. */
 void ip4_set_header_csum(uint8_t *ip, size_t header_len);
-/** Compute and write the TCP/UDP/ICMP checksum of a whole packet (UDP 0 becomes 0xffff). */
+/** Compute and write the TCP/UDP/ICMP checksum of a whole packet (UDP 0 becomes 0xffff). A fragment is left alone. */
 void ip4_set_l4_csum(struct ip4_view *v);
-/** True when the transport checksum is right (UDP 0 counts as right). */
+/** True when the transport checksum is right. UDP without one, fragments and other protocols count as right. */
 bool ip4_l4_csum_ok(const struct ip4_view *v);
 /**
  * True when the checksum field holds only the folded pseudo-header sum: Linux left the rest to a NIC that was
@@ -100,17 +127,33 @@ bool ip4_l4_csum_ok(const struct ip4_view *v);
  */
 bool ip4_l4_csum_partial(const struct ip4_view *v);
 
-/* --- rewriting: header, pseudo-header and transport checksums stay right, incrementally --- */
+/*
+ * --- rewriting: header, pseudo-header and transport checksums stay right, incrementally (RFC 1624) ---
+ *
+ * A partial checksum is not one's complement of anything, so these would spoil it: the caller first asks
+ * ip4_l4_csum_partial() of captured packets and completes with ip4_set_l4_csum(). Fragments: the first one's
+ * transport checksum, which covers the whole datagram, is mended; the others' ports do not exist and stay.
+ */
 
 void ip4_set_src(struct ip4_view *v, uint32_t addr);
 void ip4_set_dst(struct ip4_view *v, uint32_t addr);
-/** TCP/UDP port, or the ICMP echo identifier for either. A UDP checksum of 0 stays 0. */
+/**
+ * TCP/UDP port, or the ICMP echo identifier for either (both of the view's ports follow). A UDP checksum of 0 stays 0;
+ * one that becomes 0 is written as 0xffff. Nothing happens where there is no port.
+ */
 void ip4_set_src_port(struct ip4_view *v, uint16_t port);
 void ip4_set_dst_port(struct ip4_view *v, uint16_t port);
 /** Decrement the TTL. @return false when it would reach 0 (then nothing is changed) */
 bool ip4_dec_ttl(struct ip4_view *v);
 /** Lower the MSS option of a SYN to at most mss (RFC 4459 section 3.2 practice). @return true when changed */
 bool tcp_clamp_mss(struct ip4_view *v, uint16_t mss);
+/**
+ * Overwrite IPv4 options that carry addresses (record route, timestamp) with no-operation: `ping -R` would tell the
+ * internet the laptop's inside address.
+ *
+ * @return false when the packet must be dropped: source-routed (RFC 7126 section 4.3) or malformed options
+ */
+bool ip4_blank_options(struct ip4_view *v);
 
 /* --- making packets; all write a whole packet into out and return its length, 0 when cap is too small --- */
 
