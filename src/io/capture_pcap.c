@@ -1,0 +1,162 @@
+/*
+ * io/capture_pcap.c - answers from the internet by libpcap: the portable, reference capture
+ *
+ * Two captures: the external interface, and the loopback, over which packets to the server's own address travel. The kernel
+ * filter passes what the NAT may own and nothing else: its port range, ICMP answers and errors, and later fragments (which
+ * carry no ports).
+ */
+#include "io/link.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pcap/pcap.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SNAP_LEN = 65535 + 64, /* GRO hands over packets of up to 64 KB */
+    BUFFER_BYTES = 32 * 1024 * 1024,
+    BATCH = 256,
+    TAPS = 2,
+};
+
+struct tap {
+    pcap_t *pcap;
+    struct io_poll *poll;
+    struct capture *capture;
+    int link_header;
+};
+
+struct capture {
+    struct tap tap[TAPS];
+    capture_cb cb;
+    void *ctx;
+};
+
+static void on_packet(u_char *ctx, const struct pcap_pkthdr *header, const u_char *bytes)
+{
+    struct tap *t = (struct tap *)ctx;
+    if (header->caplen < header->len || header->caplen <= (bpf_u_int32)t->link_header)
+        return;
+    /* libpcap's own buffer may be written: it is handed back to the kernel afterwards. */
+    t->capture->cb(t->capture->ctx, (uint8_t *)(uintptr_t)bytes + t->link_header,
+                   header->caplen - (size_t)t->link_header);
+}
+
+static void on_readable(void *ctx, int events)
+{
+    struct tap *t = ctx;
+    (void)events;
+    pcap_dispatch(t->pcap, BATCH, on_packet, (u_char *)t);
+}
+
+static int link_header_len(pcap_t *pcap)
+{
+    switch (pcap_datalink(pcap)) {
+    case DLT_EN10MB:
+        return 14;
+    case DLT_LINUX_SLL:
+        return 16;
+    case DLT_RAW:
+        return 0;
+    default:
+        return -1;
+    }
+}
+
+static int set_filter(pcap_t *pcap, const struct capture_filter *f)
+{
+    char text[512], addr[INET_ADDRSTRLEN];
+    struct in_addr in = {htonl(f->addr)};
+    inet_ntop(AF_INET, &in, addr, sizeof addr);
+    snprintf(text, sizeof text,
+             "ip dst %s and (ip[6:2] & 0x1fff != 0 or ((tcp or udp) and dst portrange %u-%u) or "
+             "(icmp and (icmp[0] = 0 or icmp[0] = 3 or icmp[0] = 11 or icmp[0] = 12)))",
+             addr, f->port_lo, f->port_hi);
+    struct bpf_program program;
+    if (pcap_compile(pcap, &program, text, 1, PCAP_NETMASK_UNKNOWN) < 0)
+        return -1;
+    int failed = pcap_setfilter(pcap, &program);
+    pcap_freecode(&program);
+    return failed;
+}
+
+static int activate(pcap_t *p, const struct capture_filter *filter, char error[PCAP_ERRBUF_SIZE])
+{
+    pcap_set_snaplen(p, SNAP_LEN);
+    pcap_set_immediate_mode(p, 1); /* a packet now is worth more than a full block later */
+    pcap_set_buffer_size(p, BUFFER_BYTES);
+    int status = pcap_activate(p);
+    if (status < 0) {
+        snprintf(error, PCAP_ERRBUF_SIZE, "%s (%s)", pcap_statustostr(status), pcap_geterr(p));
+        return status == PCAP_ERROR_PERM_DENIED ? -EPERM : status == PCAP_ERROR_NO_SUCH_DEVICE ? -ENODEV : -EIO;
+    }
+    if (link_header_len(p) < 0) {
+        snprintf(error, PCAP_ERRBUF_SIZE, "its link type is not supported");
+        return -ENOTSUP;
+    }
+    if (set_filter(p, filter) < 0 || pcap_setdirection(p, PCAP_D_IN) < 0) {
+        snprintf(error, PCAP_ERRBUF_SIZE, "%s", pcap_geterr(p));
+        return -EIO;
+    }
+    return pcap_setnonblock(p, 1, error) < 0 ? -EIO : 0;
+}
+
+static int open_tap(struct io_loop *loop, struct tap *t, const char *ifname, const struct capture_filter *filter,
+                    struct err *err)
+{
+    char error[PCAP_ERRBUF_SIZE] = "";
+    t->pcap = pcap_create(ifname, error);
+    int failed = t->pcap == NULL ? -EIO : activate(t->pcap, filter, error);
+    if (failed == -EPERM)
+        return err_set(err, failed, "capture on %s needs root (CAP_NET_RAW): run it with sudo", ifname);
+    if (failed)
+        return err_set(err, failed, "cannot capture on %s: %s", ifname, error);
+    t->link_header = link_header_len(t->pcap);
+    failed = io_poll_new(loop, pcap_get_selectable_fd(t->pcap), IO_READABLE, on_readable, t, &t->poll);
+    return failed ? err_set(err, failed, "cannot watch the capture on %s: %s", ifname, strerror(-failed)) : 0;
+}
+
+int capture_open(struct io_loop *loop, const char *ifname, const struct capture_filter *filter, capture_cb cb, void *ctx,
+                 struct capture **ret_capture, struct err *err)
+{
+    struct capture *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return -ENOMEM;
+    c->cb = cb;
+    c->ctx = ctx;
+    c->tap[0].capture = c->tap[1].capture = c;
+    int failed = open_tap(loop, &c->tap[0], ifname, filter, err);
+    if (!failed)
+        failed = open_tap(loop, &c->tap[1], "lo", filter, err);
+    if (failed) {
+        capture_close(c);
+        return failed;
+    }
+    *ret_capture = c;
+    return 0;
+}
+
+uint64_t capture_drops(struct capture *capture)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < TAPS; i++) {
+        struct pcap_stat stat;
+        if (pcap_stats(capture->tap[i].pcap, &stat) == 0)
+            sum += stat.ps_drop;
+    }
+    return sum;
+}
+
+void capture_close(struct capture *capture)
+{
+    if (capture == NULL)
+        return;
+    for (int i = 0; i < TAPS; i++) {
+        if (capture->tap[i].poll != NULL)
+            io_poll_close(capture->tap[i].poll);
+        if (capture->tap[i].pcap != NULL)
+            pcap_close(capture->tap[i].pcap);
+    }
+    free(capture);
+}

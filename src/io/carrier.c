@@ -1,0 +1,364 @@
+/* io/carrier.c - see carrier.h */
+#include "io/carrier.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    HANDSHAKE_US = 20 * 1000 * 1000, /* a phone may still be waking its other leg */
+    MESSAGE_MAX = 96 * 1024,         /* plain: base64 of the largest packet with line breaks */
+    PACKET_MAX = 65535,
+};
+
+struct carrier {
+    struct io_loop *loop;
+    struct ws *ws;
+    struct tls *tls; /* NULL: plain */
+    struct path path;
+    const struct carrier_events *events;
+    void *ctx, *owner;
+    uint64_t opened_us;
+    bool client, closing, started;
+    int failure;
+    bool text;                /* plain: the far end speaks base64 */
+    EVP_ENCODE_CTX *base64;   /* plain */
+    uint8_t *message;         /* plain: the message being gathered, then its packet behind it */
+    size_t message_len;
+};
+
+static void fail(struct carrier *c, int failure)
+{
+    static const struct {
+        int failure, ws_code;
+        const char *reason;
+    } words[] = {
+        {-EKEYREJECTED, WS_CLOSE_WRONG_KEY, "wrong key"},
+        {-EPROTOTYPE, WS_CLOSE_NO_KEY_SPOKEN, "one side is --plain, the other is not"},
+        {-EPROTONOSUPPORT, WS_CLOSE_VERSION, "the two sides are different versions of tether"},
+        {-EUSERS, WS_CLOSE_BUSY, "the server has no room for another laptop"},
+        {-ETIMEDOUT, WS_CLOSE_GOING_AWAY, "no answer"},
+        {-EPIPE, WS_CLOSE_NORMAL, "the other side left"},
+    };
+    if (c->closing)
+        return;
+    c->failure = failure;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (words[i].failure == failure) {
+            carrier_close(c, words[i].ws_code, words[i].reason);
+            return;
+        }
+    }
+    carrier_close(c, WS_CLOSE_PROTOCOL, "not tether's protocol");
+}
+
+const char *carrier_failure_text(int failure)
+{
+    switch (failure) {
+    case 0:
+        return "closed";
+    case -EKEYREJECTED:
+        return "wrong key: the laptop and the server do not have the same one";
+    case -EPROTOTYPE:
+        return "one side runs with --plain, the other does not";
+    case -EPROTONOSUPPORT:
+        return "the two sides are different versions of tether";
+    case -EUSERS:
+        return "the server has no room for another laptop";
+    case -ETIMEDOUT:
+        return "no answer";
+    case -EPIPE:
+        return "the other side left";
+    default:
+        return "the other side does not speak tether's protocol";
+    }
+}
+
+/* --- plain: one message is one packet --- */
+
+static int send_plain(struct carrier *c, const uint8_t *packet, size_t len)
+{
+    if (!c->text)
+        return ws_send(c->ws, WS_BINARY, packet, len);
+    uint8_t *out = c->message + MESSAGE_MAX;
+    int n = EVP_EncodeBlock(out, packet, (int)len);
+    return ws_send(c->ws, WS_TEXT, out, (size_t)n);
+}
+
+/* Base64 with line breaks anywhere (older peers wrap at 76 columns); EVP_Decode skips them. -1: not base64. */
+static int decode(struct carrier *c, uint8_t *out)
+{
+    int len = 0, rest = 0;
+    EVP_DecodeInit(c->base64);
+    if (EVP_DecodeUpdate(c->base64, out, &len, c->message, (int)c->message_len) < 0 ||
+        EVP_DecodeFinal(c->base64, out + len, &rest) < 0)
+        return -1;
+    return len + rest;
+}
+
+static void whole_message(struct carrier *c, enum ws_opcode opcode)
+{
+    uint8_t *packet = c->message;
+    int len = (int)c->message_len;
+    if (opcode == WS_TEXT) {
+        packet = c->message + MESSAGE_MAX;
+        len = decode(c, packet);
+    }
+    c->message_len = 0;
+    if (opcode == WS_BINARY && len >= 3 && packet[0] == 0x16 && packet[1] == 0x03) { /* a TLS hello: it wants a key */
+        fail(c, -EPROTOTYPE);
+        return;
+    }
+    if (len <= 0 || len > PACKET_MAX)
+        return; /* data, not an accident: nothing to forward */
+    c->text = opcode == WS_TEXT;
+    path_receive_packet(&c->path, packet, (size_t)len, io_now_us());
+}
+
+static void receive_plain(struct carrier *c, enum ws_opcode opcode, const uint8_t *data, size_t len, bool fin)
+{
+    if (len > MESSAGE_MAX - c->message_len) {
+        carrier_close(c, WS_CLOSE_TOO_BIG, "longer than any packet");
+        return;
+    }
+    memcpy(c->message + c->message_len, data, len);
+    c->message_len += len;
+    if (fin)
+        whole_message(c, opcode);
+}
+
+/* --- keyed: TLS inside --- */
+
+static int on_tls_out(void *ctx, const uint8_t *data, size_t len)
+{
+    struct carrier *c = ctx;
+    return c->closing && c->failure == 0 ? -EPIPE : ws_send(c->ws, WS_BINARY, data, len);
+}
+
+static int on_tls_plain(void *ctx, uint8_t *data, size_t len)
+{
+    struct carrier *c = ctx;
+    return c->closing ? -EPIPE : path_receive(&c->path, data, len, io_now_us());
+}
+
+static int on_tls_ready(void *ctx)
+{
+    struct carrier *c = ctx;
+    c->events->ready(c->ctx, c);
+    return 0;
+}
+
+static const struct tls_ops tls_ops = {.out = on_tls_out, .plain = on_tls_plain, .ready = on_tls_ready};
+
+static void receive_keyed(struct carrier *c, enum ws_opcode opcode, const uint8_t *data, size_t len)
+{
+    if (len == 0)
+        return;
+    /* The first byte tells a TLS handshake record from a bare IP packet. */
+    if (opcode == WS_TEXT || (!c->started && (data[0] >> 4 == 4 || data[0] >> 4 == 6))) {
+        fail(c, -EPROTOTYPE);
+        return;
+    }
+    c->started = true;
+    int failed = tls_receive(c->tls, data, len);
+    if (failed)
+        fail(c, failed);
+}
+
+/* --- websocket events --- */
+
+static void on_data(void *ctx, enum ws_opcode opcode, const uint8_t *data, size_t len, bool fin)
+{
+    struct carrier *c = ctx;
+    if (c->closing)
+        return;
+    if (c->tls == NULL)
+        receive_plain(c, opcode, data, len, fin);
+    else
+        receive_keyed(c, opcode, data, len);
+}
+
+static void release(struct carrier *c)
+{
+    tls_free(c->tls);
+    path_done(&c->path);
+    EVP_ENCODE_CTX_free(c->base64);
+    free(c->message);
+    free(c);
+}
+
+/* The far end's reason, where its close code carries one of ours. */
+static int failure_of_code(int code)
+{
+    switch (code) {
+    case WS_CLOSE_WRONG_KEY:
+        return -EKEYREJECTED;
+    case WS_CLOSE_NO_KEY_SPOKEN:
+        return -EPROTOTYPE;
+    case WS_CLOSE_VERSION:
+        return -EPROTONOSUPPORT;
+    case WS_CLOSE_BUSY:
+        return -EUSERS;
+    default:
+        return 0;
+    }
+}
+
+static void on_closed(void *ctx, int code, const char *reason)
+{
+    struct carrier *c = ctx;
+    c->closing = true;
+    c->path.failed = true;
+    if (c->failure == 0)
+        c->failure = failure_of_code(code);
+    c->events->closed(c->ctx, c, c->failure, reason);
+    release(c);
+}
+
+static const struct ws_events ws_events = {.data = on_data, .closed = on_closed};
+static const struct ws_events no_events = {0};
+
+/* --- path operations --- */
+
+static int path_send(void *ctx, const uint8_t *data, size_t len)
+{
+    struct carrier *c = ctx;
+    if (c->closing)
+        return -EPIPE;
+    int failed = c->tls != NULL ? tls_send(c->tls, data, len) : send_plain(c, data, len);
+    if (failed && c->tls != NULL) /* a lost piece would break the stream; a lost packet would not */
+        fail(c, failed);
+    return c->tls != NULL ? failed : 0;
+}
+
+static bool path_congested(void *ctx)
+{
+    struct carrier *c = ctx;
+    return ws_backlog(c->ws) > ws_high_water();
+}
+
+static int path_packet(void *ctx, uint8_t *packet, size_t len)
+{
+    struct carrier *c = ctx;
+    c->events->packet(c->ctx, c, packet, len);
+    return 0;
+}
+
+static int path_hello(void *ctx, const struct frame_hello *hello)
+{
+    struct carrier *c = ctx;
+    return c->events->hello ? c->events->hello(c->ctx, c, hello) : -EPROTO;
+}
+
+static int path_welcome(void *ctx, const struct frame_welcome *welcome)
+{
+    struct carrier *c = ctx;
+    return c->events->welcome ? c->events->welcome(c->ctx, c, welcome) : -EPROTO;
+}
+
+static int path_activate(void *ctx)
+{
+    struct carrier *c = ctx;
+    return c->events->activate ? c->events->activate(c->ctx, c) : -EPROTO;
+}
+
+static int path_bye(void *ctx, const struct frame_bye *bye)
+{
+    struct carrier *c = ctx;
+    if (c->events->bye)
+        c->events->bye(c->ctx, c, bye);
+    return bye->code == BYE_VERSION ? -EPROTONOSUPPORT : bye->code == BYE_BUSY ? -EUSERS : -EPIPE;
+}
+
+static const struct path_ops path_ops = {
+    .send = path_send,
+    .congested = path_congested,
+    .packet = path_packet,
+    .hello = path_hello,
+    .welcome = path_welcome,
+    .activate = path_activate,
+    .bye = path_bye,
+};
+
+/* --- public --- */
+
+static int prepare(struct carrier *c, struct tls_context *tls)
+{
+    int failed = path_init(&c->path, tls == NULL, &path_ops, c, c->opened_us);
+    if (failed)
+        return failed;
+    if (tls != NULL)
+        return tls_new(tls, &tls_ops, c, &c->tls);
+    c->base64 = EVP_ENCODE_CTX_new();
+    c->message = malloc(2 * MESSAGE_MAX);
+    return c->base64 == NULL || c->message == NULL ? -ENOMEM : 0;
+}
+
+struct carrier *carrier_open(struct io_loop *loop, struct ws *ws, struct tls_context *tls, bool client,
+                             const struct carrier_events *events, void *ctx)
+{
+    struct carrier *c = calloc(1, sizeof *c);
+    if (c != NULL) {
+        c->loop = loop, c->ws = ws, c->events = events, c->ctx = ctx, c->client = client;
+        c->opened_us = io_now_us();
+    }
+    if (c == NULL || prepare(c, tls) < 0) {
+        if (c != NULL)
+            release(c);
+        ws_listen(ws, &no_events, NULL);
+        ws_close(ws, WS_CLOSE_BUSY, "out of memory");
+        return NULL;
+    }
+    ws_listen(ws, &ws_events, c);
+    if (client && tls != NULL) {
+        int failed = tls_start(c->tls);
+        if (failed)
+            fail(c, failed);
+    }
+    return c;
+}
+
+void carrier_close(struct carrier *c, int ws_code, const char *reason)
+{
+    if (c->closing)
+        return;
+    c->closing = true;
+    ws_close(c->ws, ws_code, reason);
+}
+
+void carrier_tick(struct carrier *c)
+{
+    uint64_t now_us = io_now_us();
+    if (c->closing)
+        return;
+    if (!c->path.up && now_us > c->opened_us + HANDSHAKE_US)
+        fail(c, -ETIMEDOUT);
+    else if (!path_tick(&c->path, now_us))
+        fail(c, -ETIMEDOUT);
+}
+
+struct path *carrier_path(struct carrier *c)
+{
+    return &c->path;
+}
+
+struct carrier *carrier_of(struct path *path)
+{
+    return path->ctx;
+}
+
+const char *carrier_peer(const struct carrier *c)
+{
+    return ws_peer(c->ws);
+}
+
+void carrier_set_owner(struct carrier *c, void *owner)
+{
+    c->owner = owner;
+}
+
+void *carrier_owner(const struct carrier *c)
+{
+    return c->owner;
+}

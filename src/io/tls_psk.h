@@ -1,0 +1,52 @@
+/*
+ * io/tls_psk.h - TLS 1.3 with a pre-shared key, over messages instead of a socket
+ *
+ * The laptop is the TLS client, the server the TLS server; the phone between them sees ciphertext only. External PSK with
+ * (EC)DHE (RFC 8446 section 2.2): both sides prove the key, and past traffic stays secret when the key leaks later. No
+ * certificates, no tickets, no early data. OpenSSL works on memory: bytes in by tls_receive(), bytes out by ops->out.
+ */
+#ifndef TETHER_IO_TLS_PSK_H
+#define TETHER_IO_TLS_PSK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum { TLS_KEY_LEN = 32 };
+
+struct tls_context;
+struct tls;
+
+struct tls_ops {
+    /** Ciphertext for the far end, one call per message. @return 0 or -errno */
+    int (*out)(void *ctx, const uint8_t *data, size_t len);
+    /** Decrypted bytes; mutable and borrowed. @return 0 or -errno, which ends the connection */
+    int (*plain)(void *ctx, uint8_t *data, size_t len);
+    /** The handshake is done: both sides hold the key. */
+    int (*ready)(void *ctx);
+};
+
+/** One per role. @param server which side of TLS it is */
+int tls_context_new(bool server, const uint8_t key[TLS_KEY_LEN], struct tls_context **ret_context, struct err *err);
+void tls_context_free(struct tls_context *context);
+
+int tls_new(struct tls_context *context, const struct tls_ops *ops, void *ctx, struct tls **ret_tls);
+void tls_free(struct tls *tls);
+/** The client's first flight. */
+int tls_start(struct tls *tls);
+/**
+ * Ciphertext arrived, in any pieces.
+ *
+ * @return 0; -EKEYREJECTED: the two ends hold different keys; -EPROTO: this is not the TLS we speak; -EPIPE: the far end
+ *         closed; or what an op returned. After an error the object is good for tls_free() only.
+ */
+int tls_receive(struct tls *tls, const uint8_t *data, size_t len);
+/** Encrypt and send; only after ready(). @return 0 or -errno */
+int tls_send(struct tls *tls, const uint8_t *data, size_t len);
+
+/** Fill with random bytes from the system (OpenSSL's generator). @return 0 or -EIO */
+int tls_random(void *out, size_t len);
+
+#endif
