@@ -157,23 +157,50 @@ bool ip4_blank_options(struct ip4_view *v);
 
 /* --- making packets; all write a whole packet into out and return its length, 0 when cap is too small --- */
 
-/** An ICMP error about `about` (RFC 1812 section 4.3.2.3: as much of it as fits 576 bytes); 0 also when an error must not be sent (RFC 1122 section 3.2.2). */
+/**
+ * An ICMP error about `about`, quoting as much of it as fits 576 bytes (RFC 1812 section 4.3.2.3).
+ *
+ * @param src   who speaks; the error goes to the source of `about`
+ * @param mtu   of the next hop, for ICMP_NEED_FRAG (RFC 1191); ignored otherwise
+ * @param about as its sender made it: quote before rewriting, with the addresses the sender knows
+ * @return 0 also when no error must be sent (RFC 1122 section 3.2.2): about an ICMP message that is no query, a
+ *         non-first fragment, from or to addresses that are not a single host's
+ */
 size_t icmp_make_error(uint8_t *out, size_t cap, uint32_t src, uint8_t type, uint8_t code, uint16_t mtu,
                        const struct ip4_view *about);
-/** The RST that answers a segment (RFC 9293 section 3.10.7.1); 0 for an RST. */
+/** The RST that answers a segment (RFC 9293 section 3.10.7.1); 0 for an RST, a fragment, and addresses of no single host. */
 size_t tcp_make_rst(uint8_t *out, size_t cap, const struct ip4_view *about);
-/** ICMPv6 "no route" about an IPv6 packet (RFC 4443 section 3.1), from its destination; 0 when none must be sent. */
+/**
+ * ICMPv6 "no route to destination" about an IPv6 packet (RFC 4443 section 3.1), quoting it up to 1280 bytes in all. It
+ * comes from the packet's own destination, an address the asker certainly accepts answers from.
+ *
+ * @return 0 also when none must be sent (RFC 4443 section 2.4 e): about ICMPv6 errors and redirects, to multicast, from
+ *         multicast or the unspecified address, or when the packet is malformed
+ */
 size_t icmp6_make_unreachable(uint8_t *out, size_t cap, const uint8_t *packet, size_t len);
 
 /* --- cutting to size --- */
 
+/** @param packet borrowed until return */
 typedef void (*packet_cb)(void *ctx, const uint8_t *packet, size_t len);
 /**
- * Cut a TCP packet larger than mtu into segments as a NIC would (sequence numbers, IDs, PSH and FIN on the last, checksums complete).
- * @return number of packets given to cb; 0 when it is no TCP packet or cannot be cut
+ * Cut a TCP packet larger than mtu into segments as a NIC would: sequence numbers and IDs count up, FIN and PSH on the last,
+ * CWR on the first, options on each, all checksums complete. A packet that fits comes out as one, completed too. The given
+ * checksum is not looked at, so a partial one needs no completing before (and a wrong one would be covered up).
+ *
+ * @param mtu     of a segment with its IPv4 header
+ * @param scratch where segments are built, of at least min(mtu, v->len) bytes; not overlapping v
+ * @return number of packets given to cb; 0 when it is no whole TCP packet or cannot be cut: SYN, RST or URG set, or mtu not above
+ *         the headers
  */
 size_t tcp_segment(const struct ip4_view *v, size_t mtu, uint8_t *scratch, size_t cap, packet_cb cb, void *ctx);
-/** Fragment (RFC 791, RFC 815 order) a packet without DF. @return number of fragments, 0 when it cannot */
+/**
+ * Fragment a packet, which may be a fragment itself (RFC 791 section 3.2). Later fragments carry only the options that have the copied
+ * flag. A packet that fits comes out as it is.
+ *
+ * The transport checksum must be complete. @param scratch as in tcp_segment()
+ * @return number of fragments given to cb; 0 when it cannot be: DF set, or no room for 8 bytes behind a header
+ */
 size_t ip4_fragment(const struct ip4_view *v, size_t mtu, uint8_t *scratch, size_t cap, packet_cb cb, void *ctx);
 
 /* --- reassembly (RFC 815, RFC 5722: an overlap kills the datagram, RFC 4787 REQ-14: any order, bounded) --- */
@@ -181,20 +208,30 @@ size_t ip4_fragment(const struct ip4_view *v, size_t mtu, uint8_t *scratch, size
 struct reasm;
 struct reasm_limits {
     size_t max_bytes;       /**< of all incomplete datagrams; the newest datagram is refused beyond it */
-    size_t max_datagrams;
-    size_t max_per_scope;   /**< so that one scope's flood cannot fill the table for the others */
-    uint32_t timeout_ms;    /**< from the first fragment; 2,000 by default as on a router, RFC 4963's reason */
+    size_t max_datagrams;   /**< at most 65,536 */
+    size_t max_per_scope;   /**< datagrams; of the bytes a scope gets the same share: one scope's flood leaves room for others */
+    uint32_t timeout_ms;    /**< from the first fragment; 0: 2,000, as on a router (long ones mix up IDs, RFC 4963) */
+    uint64_t seed;          /**< of the hash, so that nobody outside can choose colliding keys */
 };
+/** @return 0, -EINVAL for limits of 0 or too high, -ENOMEM */
 int reasm_new(const struct reasm_limits *limits, struct reasm **ret_reasm);
 void reasm_free(struct reasm *reasm);
 /**
+ * Give a fragment. A datagram that shows an overlap, a contradiction about its end, or too many pieces is killed:
+ * what was kept is freed, and its further fragments are refused until the timeout. Exact duplicates are ignored.
+ *
  * @param scope  keeps equal IDs of different laptops apart (the NAT's session; 0 for the internet's side)
- * @param ret_packet the whole datagram, headers mended, checksums as in the first fragment; borrowed until the next call
- * @return DROP_NONE with *ret_packet NULL: held; with it set: whole; otherwise why the fragment was refused
+ * @param v      copied; a packet that is no fragment comes straight back
+ * @param now_ms monotonic
+ * @param ret_packet the whole datagram, flags and offset cleared, length and header checksum mended, the transport's as in the first
+ *        fragment and not looked at: parse it again. Borrowed until the next call
+ * @return DROP_NONE with *ret_packet NULL: held; with it set: whole; DROP_FRAGMENT: refused
  */
 enum drop reasm_push(struct reasm *reasm, uint64_t scope, const struct ip4_view *v, uint64_t now_ms, uint8_t **ret_packet,
                      size_t *ret_len);
 /** Forget what is too old. */
 void reasm_expire(struct reasm *reasm, uint64_t now_ms);
+/** What is kept now: datagrams (killed ones included) and bytes charged to max_bytes. */
+void reasm_usage(const struct reasm *reasm, size_t *ret_datagrams, size_t *ret_bytes);
 
 #endif
