@@ -1,0 +1,199 @@
+#!/usr/bin/env bash
+# From a fresh Debian or Ubuntu machine to a running tether: installs what is missing, builds, shows, tests, installs.
+# Root is taken by sudo, only for the steps that need it: packages, network namespaces, writing below the prefix.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")"
+export PYTHONDONTWRITEBYTECODE=1
+
+BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config libuv1-dev libwslay-dev libpcap-dev libssl-dev libnl-3-dev
+                libnl-route-3-dev zlib1g-dev libinih-dev libjansson-dev nftables iproute2)
+LAB_PACKAGES=(python3 python3-websockets iputils-ping traceroute tcpdump curl ethtool util-linux procps)
+TEST_PACKAGES=(libcmocka-dev strace openvpn clang git)
+BROWSER_PACKAGES=(chromium chromium-driver)
+BUILD_TYPE_OF_INSTALL=release
+
+usage() {
+  cat <<'TEXT'
+usage: ./bootstrap.sh COMMAND
+
+  demo                   install what is needed, build, and show a laptop browsing through a phone's browser on this machine
+  test                   the same set-up plus the test packages, then every test
+  build                  install what is needed and build build/release/tether
+  install [--prefix P]   build, then install to P (default /usr/local)
+  help                   this text
+
+Needs Debian or Ubuntu for the packages and Linux for the demo and the tests.
+TEXT
+}
+
+say() { printf '\n== %s\n' "$*"; }
+fail() { printf 'bootstrap.sh: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo --preserve-env=PYTHONDONTWRITEBYTECODE,CI "$@"
+  else
+    fail "this step needs root and there is no sudo: $*"
+  fi
+}
+
+installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+installable() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'; }
+
+apt_updated=no
+apt_update() {
+  [ "$apt_updated" = no ] || return 0
+  apt_updated=yes
+  as_root apt-get -q -o DPkg::Lock::Timeout=120 update || echo "bootstrap.sh: apt-get update failed; going on with the old lists" >&2
+}
+
+# Install what is missing of the named packages; touches nothing, and needs no root, when all are there.
+need() {
+  local missing=() package
+  command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+    fail "this is not Debian or Ubuntu; install what corresponds to these packages, then use cmake --preset dev: $*"
+  for package in "$@"; do
+    installed "$package" || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "installing ${missing[*]}"
+  apt_update
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 install --no-install-recommends \
+    "${missing[@]}" || fail "apt-get could not install: ${missing[*]}"
+}
+
+# Chromium and its driver where the distribution has them as packages; without them the browser's tests are skipped loudly.
+want_browser() {
+  local package
+  for package in "${BROWSER_PACKAGES[@]}"; do
+    if ! installed "$package"; then
+      apt_update
+      installable "$package" || { echo "bootstrap.sh: no package $package here: going on without a real browser" >&2; return 0; }
+    fi
+  done
+  need "${BROWSER_PACKAGES[@]}"
+}
+
+fuzzer_works() { echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return d && n > 99; }' |
+  clang -x c -fsanitize=fuzzer,address - -o /dev/null 2>/dev/null; }
+
+# libFuzzer's runtime is a package of its own whose name carries clang's version.
+want_fuzzer_runtime() {
+  local major package
+  fuzzer_works && return 0
+  major=$(clang -dumpversion | cut -d. -f1)
+  apt_update
+  for package in "libclang-rt-$major-dev" "libclang-common-$major-dev"; do
+    if installable "$package"; then
+      need "$package"
+      fuzzer_works && return 0
+    fi
+  done
+  fail "clang $major cannot link -fsanitize=fuzzer: install its compiler-rt package"
+}
+
+build() { # build PRESET [cmake options]
+  local preset=$1
+  shift
+  say "building build/$preset"
+  cmake --preset "$preset" -G Ninja "$@" >"build-$preset.log" 2>&1 || { cat "build-$preset.log" >&2; rm -f "build-$preset.log"; fail "cmake --preset $preset failed"; }
+  rm -f "build-$preset.log"
+  cmake --build "build/$preset"
+}
+
+# ctest as root; its results go to a file for the closing line. A failure is remembered, not fatal here.
+reports=()
+run_ctest() { # run_ctest PRESET LABEL [ctest options]
+  local preset=$1 report="build/report-$1-$2.xml"
+  shift 2
+  rm -f "$report"
+  reports+=("$report")
+  as_root ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --output-junit "$PWD/$report" "$@" || true
+}
+
+replay_corpus() {
+  local target name report=build/report-fuzz.txt log
+  : >"$report"
+  reports+=("$report")
+  for target in build/fuzz/test/fuzz/fuzz_*; do
+    [ -f "$target" ] && [ -x "$target" ] || continue
+    name=${target##*/fuzz_}
+    log=build/fuzz-$name.log
+    if [ -d "test/fuzz/corpus/$name" ] && "$target" -runs=0 "test/fuzz/corpus/$name" >"$log" 2>&1 &&
+       "$target" -runs=20000 -max_total_time=10 -seed=1 "$(mktemp -d build/fuzz-new.XXXXXX)" "test/fuzz/corpus/$name" >>"$log" 2>&1; then
+      echo "passed fuzz.$name" | tee -a "$report"
+    else
+      tail -40 "$log" 2>/dev/null || echo "no corpus test/fuzz/corpus/$name"
+      echo "failed fuzz.$name" | tee -a "$report"
+    fi
+  done
+  rm -rf build/fuzz-new.*
+  [ -s "$report" ] || echo "failed fuzz: no target was built" | tee -a "$report"
+}
+
+command_demo() {
+  need "${BUILD_PACKAGES[@]}" "${LAB_PACKAGES[@]}"
+  want_browser
+  build dev -DTETHER_TESTS=OFF
+  say "the demo"
+  as_root env TETHER="$PWD/build/dev/tether" /usr/bin/python3 test/lab/demo.py --screenshot "$PWD/demo-phone.png"
+}
+
+command_test() {
+  need "${BUILD_PACKAGES[@]}" "${LAB_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+  want_browser
+  want_fuzzer_runtime
+  build dev -DTETHER_TESTS=ON
+  say "tests without a network of their own"
+  run_ctest dev quick -LE 'netns|browser' -j "$(nproc)"
+  say "the whole circuit, in namespaces and through the browser"
+  run_ctest dev circuit -L 'netns|browser'
+  build asan
+  say "under AddressSanitizer and UBSan"
+  run_ctest asan quick -L 'unit|io' -j "$(nproc)"
+  run_ctest asan bad_input -R '^netns\.bad_input$'
+  build fuzz
+  say "fuzz corpus"
+  replay_corpus
+  say "all results"
+  /usr/bin/python3 test/summary.py "${reports[@]}"
+}
+
+command_build() {
+  need "${BUILD_PACKAGES[@]}"
+  build "$BUILD_TYPE_OF_INSTALL"
+  say "built build/$BUILD_TYPE_OF_INSTALL/tether"
+}
+
+command_install() {
+  local prefix=/usr/local existing
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --prefix) [ $# -ge 2 ] || fail "--prefix needs a directory"; prefix=$2; shift 2 ;;
+      --prefix=*) prefix=${1#--prefix=}; shift ;;
+      *) fail "install: what is $1? ./bootstrap.sh help" ;;
+    esac
+  done
+  case $prefix in /*) ;; *) prefix=$PWD/$prefix ;; esac
+  need "${BUILD_PACKAGES[@]}"
+  build "$BUILD_TYPE_OF_INSTALL" -DCMAKE_INSTALL_PREFIX="$prefix"
+  say "installing below $prefix"
+  existing=$prefix
+  while [ ! -e "$existing" ]; do existing=$(dirname "$existing"); done
+  if [ -w "$existing" ]; then
+    cmake --install "build/$BUILD_TYPE_OF_INSTALL"
+  else
+    as_root cmake --install "build/$BUILD_TYPE_OF_INSTALL"
+  fi
+}
+
+command=${1:-help}
+[ $# -eq 0 ] || shift
+case $command in
+  demo | test | build) [ $# -eq 0 ] || fail "$command takes no options; ./bootstrap.sh help"; "command_$command" ;;
+  install) command_install "$@" ;;
+  help | -h | --help) usage ;;
+  *) usage >&2; exit 2 ;;
+esac

@@ -1,0 +1,110 @@
+"""tether's roles in the lab: who is started where, with which options, and when each is ready."""
+import json
+import os
+import signal
+
+from cases import tether_binary
+from host import LabError, wait_until
+from topology import LAPTOP, SERVER, WEB, Lab
+
+UP_TIMEOUT = 15
+
+
+class Circuit:
+    def __init__(self, laptops=1, plain=False, server_options=(), client_options=(), lab=None, ipv6=()):
+        self.binary = os.path.realpath(tether_binary())
+        self.lab = lab or Lab(laptops, ipv6)
+        self.plain = plain
+        self.server_options, self.client_options = list(server_options), list(client_options)
+        self.key = None if plain else self.new_key()
+        self.server, self.clients, self.relays = None, {}, {}
+
+    def new_key(self):
+        return self.lab.server.out(self.binary, "key").split()[-1]
+
+    def secret(self, key=None):
+        return ["--plain"] if self.plain else ["--key", key or self.key]
+
+    def state_dir(self, host):
+        return os.path.join(self.lab.dir, host.name, "state")
+
+    def server_command(self, *more, secret=None):
+        return [self.binary, "server", "--iface", "eth0", "--state-dir", self.state_dir(self.lab.server),
+                *(self.secret() if secret is None else secret), *self.server_options, *more]
+
+    def client_command(self, number=1, *more, key=None):
+        return [self.binary, "client", "--wifi", "wlan0", "--server", self.server_url(), "--state-dir",
+                self.state_dir(self.lab.laptops[number - 1]), *self.secret(key), *self.client_options, *more]
+
+    def relay_command(self, local=f"ws://{LAPTOP}:6354/websocket", remote=None):
+        return [self.binary, "relay", "--local", local, "--remote", remote or self.server_url()]
+
+    @staticmethod
+    def server_url(path="/websocket"):
+        return f"ws://{SERVER}:8080{path}"
+
+    def start_server(self, *more, prefix=()):
+        self.server = self.lab.server.popen("server", *prefix, *self.server_command(*more))
+        self.server.wait_log("server ready")
+        return self.server
+
+    def start_client(self, number=1, *more, key=None, prefix=()):
+        host = self.lab.laptops[number - 1]
+        client = host.popen("client", *prefix, *self.client_command(number, *more, key=key))
+        client.wait_log("client ready")
+        self.clients[number] = client
+        return client
+
+    def start_relay(self, number=1, **urls):
+        relay = self.lab.phones[number - 1].popen("relay", *self.relay_command(**urls))
+        self.relays[number] = relay
+        return relay
+
+    def tether_json(self, number=1):
+        """/tether.json as the phone sees it, or None."""
+        done = self.lab.phones[number - 1].run("curl", "-s", "-m", "3", f"http://{LAPTOP}:6354/tether.json", check=False)
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return None
+
+    def is_up(self, number=1):
+        return (self.tether_json(number) or {}).get("state") == "up"
+
+    def wait_up(self, number=1, timeout=UP_TIMEOUT):
+        try:
+            wait_until(lambda: self.is_up(number), "state \"up\" in /tether.json", timeout, 0.1)
+        except LabError as error:
+            logs = [p.tail() for p in (self.server, self.clients.get(number), self.relays.get(number)) if p]
+            raise LabError(f"{error}; last answer: {self.tether_json(number)}\n" + "\n".join(logs)) from None
+
+    def start_all(self):
+        self.lab.serve(self.lab.web, "--http", "80", "--dns", "--echo", "7")
+        self.start_server()
+        for number in range(1, len(self.lab.laptops) + 1):
+            self.start_client(number)
+            self.start_relay(number)
+        for number in range(1, len(self.lab.laptops) + 1):
+            self.wait_up(number)
+        return self
+
+    def stop(self):
+        """The roles, not the lab."""
+        for process in [*self.relays.values(), *self.clients.values(), self.server]:
+            if process and process.alive():
+                process.end(signal.SIGTERM)
+        self.relays, self.clients, self.server = {}, {}, None
+
+    def check_alive(self):
+        """No role may have ended on its own, and no sanitizer may have spoken."""
+        for process in self.lab.processes:
+            text = process.log()
+            for word in ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer"):
+                if word in text:
+                    raise LabError(f"{process.name}: {word}\n{process.tail(60)}")
+        for process in [self.server, *self.clients.values(), *self.relays.values()]:
+            if process and not process.alive():
+                raise LabError(f"{process.name} ended with {process.popen.returncode}\n{process.tail()}")
+
+
+__all__ = ["Circuit", "LAPTOP", "SERVER", "WEB", "UP_TIMEOUT"]
