@@ -115,7 +115,7 @@ static void on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_
 {
     struct client *c = ctx;
     (void)carrier;
-    if (len < IP4_MIN_LEN || packet[0] >> 4 != 4 || tun_write(c->tun, packet, len) < 0)
+    if (c->tun == NULL || len < IP4_MIN_LEN || packet[0] >> 4 != 4 || tun_write(c->tun, packet, len) < 0)
         c->tun_refused++;
 }
 
@@ -406,10 +406,10 @@ static void close_all(struct client *c)
     io_timer_close(c->tick);
     io_hook_close(c->flush);
     control_close(c->control);
-    struct tun *tun = c->tun;
+    tun_close(c->tun);
+    c->tun = NULL;
     if (c->loop != NULL)
         io_loop_free(c->loop); /* carriers end here and detach from the session */
-    tun_close(tun);
     host_close(c->host);
     if (c->pool != NULL)
         session_done(&c->session);

@@ -24,6 +24,9 @@ struct session {
     struct path *path[SESSION_PATHS_MAX];
     size_t path_count;
     struct path *active;
+    uint16_t mtu;      /**< of the laptop's TUN; the server cuts larger TCP packets to it */
+    bool plain;        /**< no token: recognised by where it comes from */
+    char peer[64];     /**< address of its newest path */
     uint64_t detached_us; /**< when the last path left; meaningful while path_count is 0 */
     uint64_t sent_packets, sent_bytes, received_packets, received_bytes; /**< of paths that are gone */
 };

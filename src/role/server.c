@@ -1,0 +1,474 @@
+/*
+ * role/server.c - tether server: the internet's end
+ *
+ *     websocket -> TLS -> path -> session -> NAT in2out -> cut to size -> raw socket
+ *     capture -> NAT out2in -> session's queue -> path -> TLS -> websocket
+ *
+ * This file wires. The NAT decides about every packet; the kernel is kept silent about the ports lent to it.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "io/carrier.h"
+#include "io/control.h"
+#include "io/host.h"
+#include "io/http_server.h"
+#include "io/link.h"
+#include "role/page_state.h"
+#include "role/secret.h"
+#include "role/server_config.h"
+#include "role/server_status.h"
+#include "tether/nat.h"
+
+enum {
+    CARRIERS_MAX = 512,
+    SESSIONS_MAX = 256,
+    LISTENERS_MAX = 2 * OPT_TEXTS_MAX,
+    POOL_BYTES = 32 * 1024 * 1024,
+    TICK_MS = 1000,
+    PACKET_CAP = IP4_MAX_LEN + 1,
+};
+static const uint64_t session_keep_us = UINT64_C(3600) * 1000000;
+/* When the server itself only knows a resolver on its own loopback: Quad9 and Cloudflare. */
+static const uint32_t public_resolvers[] = {0x09090909, 0x01010101};
+
+struct server {
+    const struct role_common *common;
+    struct server_setup setup;
+    struct frame_welcome welcome; /* what every laptop is told */
+
+    struct io_loop *loop;
+    struct host *host;
+    struct tls_context *tls;
+    struct pbuf_pool *pool;
+    struct nat *nat;
+    struct capture *capture;
+    struct inject *inject;
+    struct session_table *sessions;
+    struct io_timer *tick;
+    struct io_hook *flush;
+    struct control *control;
+    struct http_server *listener[LISTENERS_MAX];
+    size_t listeners;
+    struct carrier *carrier[CARRIERS_MAX];
+    size_t carriers;
+    struct server_counters counters;
+    uint8_t scratch[PACKET_CAP];
+};
+
+/* --- packets --- */
+
+static void inject_one(void *ctx, const uint8_t *packet, size_t len)
+{
+    struct server *s = ctx;
+    if (inject_send(s->inject, packet, len) < 0)
+        s->counters.inject_failed++;
+}
+
+/* Cut to the link's size: TCP as a NIC would, anything else into fragments. */
+static void to_internet(struct server *s, uint8_t *packet, size_t len)
+{
+    struct ip4_view v;
+    if (len <= s->setup.link_mtu) {
+        inject_one(s, packet, len);
+        return;
+    }
+    size_t pieces = 0;
+    if (ip4_parse(packet, len, &v) == DROP_NONE && v.proto == IP_PROTO_TCP)
+        pieces = tcp_segment(&v, s->setup.link_mtu, s->scratch, sizeof s->scratch, inject_one, s);
+    else
+        pieces = ip4_fragment(&v, s->setup.link_mtu, s->scratch, sizeof s->scratch, inject_one, s);
+    if (pieces == 0)
+        s->counters.too_big++;
+}
+
+struct addressee {
+    struct server *server;
+    struct session *session;
+};
+
+static void queue_one(void *ctx, const uint8_t *packet, size_t len)
+{
+    struct addressee *to = ctx;
+    struct pbuf *b = pbuf_get(to->server->pool, len);
+    if (b == NULL) {
+        to->server->counters.pool_empty++;
+        return;
+    }
+    memcpy(b->data, packet, len);
+    b->len = (uint32_t)len;
+    session_send(to->session, b, io_now_us());
+}
+
+static void to_laptop(struct server *s, uint32_t id, uint8_t *packet, size_t len)
+{
+    struct addressee to = {s, session_table_by_id(s->sessions, id)};
+    struct ip4_view v;
+    if (to.session == NULL)
+        return;
+    if (len > to.session->mtu && ip4_parse(packet, len, &v) == DROP_NONE && v.proto == IP_PROTO_TCP &&
+        tcp_segment(&v, to.session->mtu, s->scratch, sizeof s->scratch, queue_one, &to) > 0)
+        return;
+    queue_one(&to, packet, len);
+}
+
+static void on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len)
+{
+    struct server *s = ctx;
+    struct session *session = carrier_owner(carrier);
+    struct nat_result r;
+    if (session == NULL)
+        return;
+    if (session->active != carrier_path(carrier)) /* the laptop changed its path; answers follow */
+        session_activate(session, carrier_path(carrier));
+    nat_in2out(s->nat, session->id, packet, len, io_now_ms(s->loop), &r);
+    if (r.verdict == NAT_FORWARD)
+        to_internet(s, r.packet, r.len);
+    else if (r.verdict == NAT_REPLY)
+        to_laptop(s, session->id, r.packet, r.len);
+    else if (r.verdict == NAT_HAIRPIN)
+        to_laptop(s, r.session, r.packet, r.len);
+}
+
+static void on_capture(void *ctx, uint8_t *packet, size_t len)
+{
+    struct server *s = ctx;
+    struct nat_result r;
+    nat_out2in(s->nat, packet, len, io_now_ms(s->loop), &r);
+    if (r.verdict == NAT_FORWARD)
+        to_laptop(s, r.session, r.packet, r.len);
+    else if (r.verdict == NAT_REPLY)
+        to_internet(s, r.packet, r.len);
+}
+
+static void on_flush(void *ctx)
+{
+    struct server *s = ctx;
+    session_table_flush(s->sessions, io_now_us());
+}
+
+/* --- laptops --- */
+
+static void attach(struct server *s, struct carrier *carrier, struct session *session, uint16_t mtu)
+{
+    struct path *path = carrier_path(carrier);
+    path->up = true;
+    session->mtu = mtu >= 576 && mtu < s->setup.link_mtu ? mtu : s->setup.link_mtu;
+    snprintf(session->peer, sizeof session->peer, "%s", carrier_peer(carrier));
+    carrier_set_owner(carrier, session);
+    struct path *evicted = session_attach(session, path);
+    if (evicted != NULL)
+        carrier_close(carrier_of(evicted), WS_CLOSE_GOING_AWAY, "enough phones");
+}
+
+static void say_bye(struct carrier *carrier, enum frame_bye_code code, const char *text)
+{
+    uint8_t frame[FRAME_HEADER_LEN + FRAME_CONTROL_MAX];
+    path_control(carrier_path(carrier), frame, frame_put_bye(frame, (uint16_t)code, text));
+}
+
+static int on_hello(void *ctx, struct carrier *carrier, const struct frame_hello *hello)
+{
+    struct server *s = ctx;
+    bool resumed;
+    if (carrier_owner(carrier) != NULL)
+        return -EPROTO;
+    if (hello->version != FRAME_VERSION) {
+        say_bye(carrier, BYE_VERSION, "the server speaks version 1");
+        return -EPROTONOSUPPORT;
+    }
+    struct session *session = session_table_open(s->sessions, hello->token, io_now_us(), &resumed);
+    if (session == NULL) {
+        say_bye(carrier, BYE_BUSY, "no room for another laptop");
+        return -EUSERS;
+    }
+    struct frame_welcome welcome = s->welcome;
+    uint8_t frame[FRAME_HEADER_LEN + FRAME_CONTROL_MAX];
+    welcome.session = session->id;
+    welcome.flags = resumed ? WELCOME_RESUMED : 0;
+    path_control(carrier_path(carrier), frame, frame_put_welcome(frame, &welcome));
+    attach(s, carrier, session, hello->mtu);
+    log_info("server", carrier_peer(carrier), "laptop up", "session=%x %s", session->id,
+             resumed ? "resumed=yes" : "resumed=no");
+    return 0;
+}
+
+static int on_activate(void *ctx, struct carrier *carrier)
+{
+    struct session *session = carrier_owner(carrier);
+    (void)ctx;
+    if (session == NULL)
+        return -EPROTO;
+    session_activate(session, carrier_path(carrier));
+    return 0;
+}
+
+static void on_bye(void *ctx, struct carrier *carrier, const struct frame_bye *bye)
+{
+    (void)ctx;
+    log_info("server", carrier_peer(carrier), "laptop says goodbye", "code=%u reason=\"%s\"", bye->code, bye->text);
+}
+
+static void on_ready(void *ctx, struct carrier *carrier)
+{
+    (void)ctx;
+    log_debug("server", carrier_peer(carrier), "key accepted", NULL);
+}
+
+static void on_closed(void *ctx, struct carrier *carrier, int failure, const char *reason)
+{
+    struct server *s = ctx;
+    struct session *session = carrier_owner(carrier);
+    if (session != NULL)
+        session_detach(session, carrier_path(carrier), io_now_us());
+    for (size_t i = 0; i < s->carriers; i++)
+        if (s->carrier[i] == carrier)
+            s->carrier[i] = s->carrier[--s->carriers];
+    if (failure == -EKEYREJECTED)
+        s->counters.wrong_keys++;
+    if (failure)
+        log_warn("server", carrier_peer(carrier), "connection refused", "why=\"%s\"", carrier_failure_text(failure));
+    else
+        log_info("server", carrier_peer(carrier), "connection closed", "reason=\"%s\"", reason);
+}
+
+/* A plain laptop has no token. One that comes back from the same phone gets its old flows; otherwise it is new. */
+static bool attach_plain(struct server *s, struct carrier *carrier)
+{
+    uint8_t token[FRAME_TOKEN_LEN];
+    const char *peer = carrier_peer(carrier);
+    size_t host_len = strcspn(peer, "]") < strlen(peer) ? strcspn(peer, "]") : strcspn(peer, ":");
+    bool resumed;
+    for (size_t i = 0; i < session_table_count(s->sessions); i++) {
+        struct session *old = session_table_at(s->sessions, i);
+        if (old->plain && old->path_count == 0 && strncmp(old->peer, peer, host_len) == 0 &&
+            (old->peer[host_len] == ':' || old->peer[host_len] == ']')) {
+            attach(s, carrier, old, s->setup.link_mtu);
+            return true;
+        }
+    }
+    struct session *session =
+        tls_random(token, sizeof token) < 0 ? NULL : session_table_open(s->sessions, token, io_now_us(), &resumed);
+    if (session == NULL)
+        return false;
+    session->plain = true;
+    attach(s, carrier, session, s->setup.link_mtu);
+    return true;
+}
+
+static const struct carrier_events carrier_events = {
+    .ready = on_ready,
+    .hello = on_hello,
+    .activate = on_activate,
+    .bye = on_bye,
+    .packet = on_packet,
+    .closed = on_closed,
+};
+
+static bool on_websocket(void *ctx, const char *path, struct ws *ws)
+{
+    struct server *s = ctx;
+    if (strcmp(path, "/websocket") != 0 && strcmp(path, "/websocket/") != 0)
+        return false;
+    if (s->carriers == CARRIERS_MAX) {
+        s->counters.carriers_refused++;
+        return false;
+    }
+    struct carrier *carrier = carrier_open(s->loop, ws, s->tls, false, &carrier_events, s);
+    if (carrier == NULL)
+        return true;
+    s->carrier[s->carriers++] = carrier;
+    log_info("server", carrier_peer(carrier), "phone connected", NULL);
+    if (s->tls == NULL && !attach_plain(s, carrier))
+        carrier_close(carrier, WS_CLOSE_BUSY, "no room for another laptop");
+    return true;
+}
+
+/* A session's end takes its flows along. */
+static void on_session_ended(void *ctx, struct session *session)
+{
+    struct server *s = ctx;
+    for (size_t i = 0; i < s->carriers; i++)
+        if (carrier_owner(s->carrier[i]) == session)
+            carrier_set_owner(s->carrier[i], NULL);
+    nat_end_session(s->nat, session->id, io_now_ms(s->loop));
+}
+
+/* --- what others see --- */
+
+static int on_page_json(void *ctx, const char *path, char *buf, size_t cap)
+{
+    struct server *s = ctx;
+    struct page_state state = {.role = "server", .server = "", .laptop = "ws://169.254.134.89:6354/websocket",
+                               .plain = s->setup.plain, .state = "waiting", .detail = ""};
+    return strcmp(path, "/tether.json") == 0 ? page_state_json(&state, buf, cap) : -1;
+}
+
+static int on_status(void *ctx, char *buf, size_t cap)
+{
+    struct server *s = ctx;
+    s->counters.carriers = s->carriers;
+    s->counters.capture_drops = capture_drops(s->capture);
+    s->counters.pool_lent = pbuf_pool_lent(s->pool);
+    return server_status_json(&s->counters, s->sessions, nat_stats(s->nat), buf, cap);
+}
+
+static const struct http_handlers tunnel_handlers = {.websocket = on_websocket};
+static const struct http_handlers page_handlers = {.json = on_page_json, .page = true};
+
+/* --- life --- */
+
+static void on_tick(void *ctx)
+{
+    struct server *s = ctx;
+    static struct carrier *now[CARRIERS_MAX];
+    size_t count = s->carriers;
+    memcpy(now, s->carrier, count * sizeof now[0]);
+    for (size_t i = 0; i < count; i++)
+        carrier_tick(now[i]);
+    nat_tick(s->nat, io_now_ms(s->loop));
+    session_table_expire(s->sessions, io_now_us());
+}
+
+static void on_signal(void *ctx, int signo)
+{
+    struct server *s = ctx;
+    log_info("server", NULL, "stopping", "signal=%s", signo == SIGINT ? "INT" : signo == SIGTERM ? "TERM" : "HUP");
+    for (size_t i = 0; i < s->carriers; i++)
+        if (carrier_owner(s->carrier[i]) != NULL)
+            say_bye(s->carrier[i], BYE_DONE, "server stopped");
+    io_loop_stop(s->loop);
+}
+
+/* Which resolvers laptops are told: ours, unless they live on our loopback, where no laptop gets to. */
+static void choose_resolvers(struct server *s)
+{
+    s->welcome.dns_count = host_resolvers(s->welcome.dns, FRAME_DNS_MAX);
+    if (s->welcome.dns_count == 0) {
+        memcpy(s->welcome.dns, public_resolvers, sizeof public_resolvers);
+        s->welcome.dns_count = sizeof public_resolvers / sizeof public_resolvers[0];
+    }
+}
+
+static int open_nat(struct server *s, struct err *err)
+{
+    struct nat_config config;
+    choose_resolvers(s);
+    server_nat_config(&s->setup, s->welcome.dns, s->welcome.dns_count, &config);
+    int failed = tls_random(&config.seed, sizeof config.seed);
+    if (!failed)
+        failed = nat_new(&config, &s->nat);
+    if (failed)
+        return err_set(err, failed, "NAT: %s", strerror(-failed));
+    return session_table_new(SESSIONS_MAX, session_keep_us, s->pool, on_session_ended, s, &s->sessions);
+}
+
+static int open_link(struct server *s, struct err *err)
+{
+    const struct server_setup *u = &s->setup;
+    struct capture_filter filter = {.addr = u->external, .port_lo = u->port_lo, .port_hi = u->port_hi};
+    int failed = host_open(s->common->state_dir, "server", &s->host, err);
+    if (!failed)
+        failed = host_reserve_ports(s->host, u->port_lo, u->port_hi, err);
+    if (!failed)
+        failed = host_silence_ports(s->host, u->external, u->port_lo, u->port_hi, err);
+    if (!failed)
+        failed = inject_open(u->iface, u->external, &s->inject, err);
+    return failed ? failed : capture_open(s->loop, u->iface, &filter, on_capture, s, &s->capture, err);
+}
+
+static int listen_all(struct server *s, struct err *err)
+{
+    int failed = 0;
+    for (size_t i = 0; i < s->setup.listen_count && !failed; i++) {
+        failed = http_server_open(s->loop, s->setup.listen[i], s->setup.port, &tunnel_handlers, s,
+                                  &s->listener[s->listeners], err);
+        s->listeners += !failed;
+        if (failed || s->setup.web_port == 0)
+            continue;
+        failed = http_server_open(s->loop, s->setup.listen[i], s->setup.web_port, &page_handlers, s,
+                                  &s->listener[s->listeners], err);
+        s->listeners += !failed;
+    }
+    return failed;
+}
+
+static int open_all(struct server *s, struct err *err)
+{
+    int failed = io_loop_new(&s->loop);
+    if (!failed)
+        failed = io_on_signals(s->loop, on_signal, s);
+    if (!failed)
+        failed = pbuf_pool_new(POOL_BYTES, &s->pool);
+    if (!failed && !s->setup.plain)
+        failed = tls_context_new(true, s->setup.key, &s->tls, err);
+    if (!failed)
+        failed = open_nat(s, err);
+    if (!failed)
+        failed = open_link(s, err);
+    if (!failed)
+        failed = listen_all(s, err);
+    if (!failed)
+        failed = control_open(s->loop, s->common->state_dir, "server", on_status, s, &s->control, err);
+    if (!failed)
+        failed = io_hook_new(s->loop, on_flush, s, &s->flush);
+    if (!failed)
+        failed = io_timer_new(s->loop, on_tick, s, &s->tick);
+    if (!failed)
+        io_timer_start(s->tick, TICK_MS, TICK_MS);
+    return failed;
+}
+
+static void close_all(struct server *s)
+{
+    for (size_t i = 0; i < s->listeners; i++)
+        http_server_close(s->listener[i]);
+    io_timer_close(s->tick);
+    io_hook_close(s->flush);
+    control_close(s->control);
+    capture_close(s->capture);
+    if (s->loop != NULL)
+        io_loop_free(s->loop); /* carriers end here */
+    inject_close(s->inject);
+    session_table_free(s->sessions);
+    nat_free(s->nat);
+    host_close(s->host);
+    tls_context_free(s->tls);
+    pbuf_pool_free(s->pool);
+}
+
+static int run(const struct role_common *common, const void *config, struct err *err)
+{
+    struct server *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return -ENOMEM;
+    s->common = common;
+    int failed = server_setup_check(common, config, &s->setup, err);
+    if (!failed) {
+        s->welcome = (struct frame_welcome){
+            .version = FRAME_VERSION, .mtu = s->setup.link_mtu, .external = s->setup.external};
+        failed = open_all(s, err);
+    }
+    if (!failed) {
+        server_setup_announce(&s->setup);
+        failed = io_loop_run(s->loop);
+    }
+    close_all(s);
+    free(s);
+    return failed;
+}
+
+const struct role role_server = {
+    .name = "server",
+    .summary = "the public end: websocket and userspace NAT",
+    .example = "sudo tether server --iface eth0",
+    .options = server_options,
+    .config_size = sizeof(struct server_config),
+    .defaults = server_defaults,
+    .run = run,
+};

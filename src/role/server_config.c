@@ -1,0 +1,140 @@
+/* role/server_config.c - see server_config.h */
+#include "role/server_config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "io/host.h"
+#include "role/secret.h"
+
+const struct opt server_options[] = {
+    {"iface", 0, OPT_TEXT, offsetof(struct server_config, iface), "IFACE", "interface to the internet", 0, 0},
+    {"listen", 0, OPT_TEXTS, offsetof(struct server_config, listen), "ADDR", "listen here only (default 0.0.0.0)", 0, 0},
+    {"port", 0, OPT_NUMBER, offsetof(struct server_config, port), "N", "websocket port (default 8080)", 1, 65535},
+    {"key", 0, OPT_TEXT, offsetof(struct server_config, key), "KEY|@FILE",
+     "shared with the laptops (default: made once, remembered)", 0, 0},
+    {"plain", 0, OPT_FLAG, offsetof(struct server_config, plain), "",
+     "no key, no encryption: anybody may use this server", 0, 0},
+    {"ports", 0, OPT_TEXT, offsetof(struct server_config, ports), "LO-HI",
+     "ports lent to laptops (default 61000-65535)", 0, 0},
+    {"allow", 0, OPT_TEXTS, offsetof(struct server_config, allow), "CIDR", "let laptops reach this private network", 0, 0},
+    {"web", 0, OPT_NUMBER, offsetof(struct server_config, web_port), "PORT", "serve the page for phones here too", 1, 65535},
+    {0},
+};
+
+void server_defaults(void *config)
+{
+    *(struct server_config *)config = (struct server_config){.ports = "61000-65535", .port = 8080};
+}
+
+static int parse_ports(const char *text, struct server_setup *u)
+{
+    char *end;
+    long lo = strtol(text, &end, 10), hi = *end == '-' ? strtol(end + 1, &end, 10) : -1;
+    if (*end != '\0' || lo < 1024 || hi > 65535 || lo > hi)
+        return -EINVAL;
+    u->port_lo = (uint16_t)lo;
+    u->port_hi = (uint16_t)hi;
+    return 0;
+}
+
+static int check_ports(const struct server_config *c, struct server_setup *u, struct err *err)
+{
+    if (parse_ports(c->ports, u) < 0)
+        err_set(err, -EINVAL, "--ports %s: not a range LO-HI within 1024-65535", c->ports);
+    else if (c->port >= u->port_lo && c->port <= u->port_hi)
+        err_set(err, -EINVAL, "--port %ld: is inside --ports %s, which are lent to laptops", c->port, c->ports);
+    else if (c->web_port >= u->port_lo && c->web_port <= u->port_hi)
+        err_set(err, -EINVAL, "--web %ld: is inside --ports %s, which are lent to laptops", c->web_port, c->ports);
+    else
+        return 0;
+    return ROLE_BAD_USAGE;
+}
+
+static int check_allow(const struct server_config *c, struct server_setup *u, struct err *err)
+{
+    for (size_t i = 0; i < c->allow.count; i++) {
+        struct host_cidr cidr;
+        if (host_cidr_parse(c->allow.item[i], &cidr) < 0) {
+            err_set(err, -EINVAL, "--allow %s: not an IPv4 network such as 192.168.1.0/24", c->allow.item[i]);
+            return ROLE_BAD_USAGE;
+        }
+        u->allow[u->allow_count++] = (struct nat_prefix){.addr = cidr.addr, .len = cidr.len};
+    }
+    return 0;
+}
+
+static int check_iface(const struct server_config *c, struct server_setup *u, struct err *err)
+{
+    struct host_iface iface;
+    if (c->iface == NULL) {
+        err_set(err, -EINVAL, "--iface IFACE is needed: the interface to the internet (ip route show default names it)");
+        return ROLE_BAD_USAGE;
+    }
+    int failed = host_iface_find(c->iface, &iface, err);
+    if (failed)
+        return failed;
+    if (iface.addr == 0)
+        return err_set(err, -EADDRNOTAVAIL, "%s has no IPv4 address; give it one, or name another with --iface", c->iface);
+    u->iface = c->iface;
+    u->external = iface.addr;
+    u->link_mtu = (uint16_t)(iface.mtu < 576 ? 576 : iface.mtu > 65535 ? 65535 : iface.mtu);
+    return 0;
+}
+
+int server_setup_check(const struct role_common *common, const struct server_config *config,
+                       struct server_setup *ret_setup, struct err *err)
+{
+    struct server_setup *u = ret_setup;
+    *u = (struct server_setup){
+        .port = (uint16_t)config->port, .web_port = (uint16_t)config->web_port, .plain = config->plain};
+    int failed = check_ports(config, u, err);
+    if (!failed)
+        failed = check_allow(config, u, err);
+    if (!failed)
+        failed = check_iface(config, u, err);
+    if (failed)
+        return failed;
+    u->listen_count = config->listen.count > 0 ? config->listen.count : 1;
+    u->listen[0] = "0.0.0.0";
+    for (size_t i = 0; i < config->listen.count; i++)
+        u->listen[i] = config->listen.item[i];
+    if (u->plain)
+        return 0;
+    failed = secret_of_server(common, config->key, u->key_text, u->key, err);
+    u->key_is_fresh = failed == SECRET_SERVER_KEY_FRESH;
+    return u->key_is_fresh ? 0 : failed;
+}
+
+void server_nat_config(struct server_setup *setup, const uint32_t *resolvers, size_t count,
+                       struct nat_config *ret_config)
+{
+    nat_config_defaults(ret_config, setup->external);
+    for (size_t i = 1; i < count && setup->allow_count < SERVER_ALLOW_MAX; i++)
+        setup->allow[setup->allow_count++] = (struct nat_prefix){.addr = resolvers[i], .len = 32};
+    ret_config->port_lo = setup->port_lo;
+    ret_config->port_hi = setup->port_hi;
+    ret_config->link_mtu = setup->link_mtu;
+    ret_config->allow = setup->allow;
+    ret_config->allow_count = setup->allow_count;
+    ret_config->resolver = count > 0 ? resolvers[0] : 0;
+}
+
+void server_setup_announce(const struct server_setup *setup)
+{
+    char addr[INET_ADDRSTRLEN];
+    struct in_addr in = {htonl(setup->external)};
+    inet_ntop(AF_INET, &in, addr, sizeof addr);
+    log_info("server", NULL, "server ready", "iface=%s address=%s port=%u ports=%u-%u%s", setup->iface, addr, setup->port,
+             setup->port_lo, setup->port_hi, setup->plain ? " plain=yes" : "");
+    /* The key is shown when it is new or to a person at a terminal, not to a log collector at every start. */
+    if (setup->plain || (!setup->key_is_fresh && !isatty(STDOUT_FILENO)))
+        return;
+    printf("On the laptop run:\n  sudo tether client --wifi IFACE --server ws://%s:%u --key %s\n", addr, setup->port,
+           setup->key_text);
+    fflush(stdout);
+}

@@ -1,0 +1,52 @@
+/* role/server_status.c - see server_status.h */
+#include "role/server_status.h"
+
+#include <jansson.h>
+
+enum { SESSIONS_SHOWN = 32 };
+
+static json_t *drops_json(const uint64_t drops[DROP_COUNT])
+{
+    json_t *json = json_object();
+    for (int i = 1; i < DROP_COUNT; i++)
+        if (drops[i] > 0)
+            json_object_set_new(json, drop_name((enum drop)i), json_integer((json_int_t)drops[i]));
+    return json;
+}
+
+static json_t *sessions_json(struct session_table *table)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < session_table_count(table) && i < SESSIONS_SHOWN; i++) {
+        struct session *s = session_table_at(table, i);
+        uint64_t down, up;
+        session_totals(s, &down, &up);
+        json_array_append_new(
+            list, json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "session", (json_int_t)s->id, "phone", s->peer,
+                            "paths", (json_int_t)s->path_count, "up_bytes", (json_int_t)up, "down_bytes", (json_int_t)down,
+                            "queued_bytes", (json_int_t)s->queue.bytes, "queue_drops",
+                            (json_int_t)(s->queue.dropped_full + s->queue.dropped_old), "rtt_ms",
+                            s->active ? (double)s->active->rtt_us / 1000.0 : 0.0, "window_bytes",
+                            (json_int_t)(s->active ? s->active->window.size : 0)));
+    }
+    return list;
+}
+
+int server_status_json(const struct server_counters *counters, struct session_table *sessions,
+                       const struct nat_stats *nat, char *buf, size_t cap)
+{
+    json_t *json = json_pack(
+        "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "role", "server", "version",
+        TETHER_VERSION, "carriers", (json_int_t)counters->carriers, "carriers_refused",
+        (json_int_t)counters->carriers_refused, "wrong_keys", (json_int_t)counters->wrong_keys, "flows",
+        (json_int_t)nat->flows, "mappings", (json_int_t)nat->mappings, "in2out_packets", (json_int_t)nat->in2out_packets,
+        "out2in_packets", (json_int_t)nat->out2in_packets, "capture_drops", (json_int_t)counters->capture_drops,
+        "inject_failed", (json_int_t)counters->inject_failed, "too_big", (json_int_t)counters->too_big, "pool_empty",
+        (json_int_t)counters->pool_empty, "pool_lent", (json_int_t)counters->pool_lent, "drops_in2out",
+        drops_json(nat->drops_in2out), "drops_out2in", drops_json(nat->drops_out2in), "sessions", sessions_json(sessions));
+    if (json == NULL)
+        return -1;
+    size_t len = json_dumpb(json, buf, cap, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    json_decref(json);
+    return len == 0 || len > cap ? -1 : (int)len;
+}

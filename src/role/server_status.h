@@ -1,0 +1,19 @@
+/*
+ * role/server_status.h - what `tether status` shows of a server
+ */
+#ifndef TETHER_ROLE_SERVER_STATUS_H
+#define TETHER_ROLE_SERVER_STATUS_H
+
+#include "tether/nat.h"
+#include "tunnel/session.h"
+
+struct server_counters {
+    size_t carriers, pool_lent;
+    uint64_t carriers_refused, wrong_keys, inject_failed, too_big, pool_empty, capture_drops;
+};
+
+/** @return length of the JSON text, or -1 when it does not fit */
+int server_status_json(const struct server_counters *counters, struct session_table *sessions,
+                       const struct nat_stats *nat, char *buf, size_t cap);
+
+#endif
