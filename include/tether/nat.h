@@ -25,13 +25,14 @@ struct nat_config {
     uint16_t link_mtu;           /**< of the external link: MSS clamp, fragmentation-needed */
     uint32_t max_flows;          /**< of all sessions together */
     uint32_t udp_idle_ms;        /**< RFC 4787 REQ-5: 300,000 */
+    uint32_t udp_dns_idle_ms;    /**< of flows that only went to port 53 (RFC 4787 REQ-5 a): 30,000 */
     uint32_t tcp_established_ms; /**< RFC 5382 REQ-5: 7,440,000 */
     uint32_t tcp_transitory_ms;  /**< RFC 5382 REQ-5: 240,000 */
     uint32_t icmp_idle_ms;       /**< RFC 5508 REQ-2: 60,000 */
-    uint32_t port_rest_ms;       /**< a freed port is not lent again for so long */
-    const struct nat_prefix *allow; /**< borrowed; opened although private */
+    uint32_t port_rest_ms;       /**< a freed UDP port or echo identifier is not lent again for so long (RFC 6888 REQ-8) */
+    const struct nat_prefix *allow; /**< copied; opened although private */
     size_t allow_count;
-    uint32_t resolver;           /**< always reachable although private; 0: none */
+    uint32_t resolver;           /**< reachable at ports 53 and 853 although private; 0: none */
     uint64_t seed;               /**< of port choice and hashing: from the system's random source, or fixed in tests */
 };
 /** The defaults named above, for an address. */
@@ -49,7 +50,7 @@ struct nat_result {
     enum drop reason;
     uint32_t session;
     uint8_t *packet; /**< the input rewritten in place, or memory of the NAT's, borrowed until the next call */
-    size_t len;      /**< may exceed the link's MTU: the caller cuts (ip4_fragment, tcp_segment) */
+    size_t len;      /**< by the header; may exceed the link's MTU: the caller cuts (ip4_fragment, tcp_segment) */
 };
 
 /** @return 0, -EINVAL for a contradictory config, -ENOMEM */
@@ -70,6 +71,7 @@ void nat_tick(struct nat *nat, uint64_t now_ms);
 void nat_end_session(struct nat *nat, uint32_t session, uint64_t now_ms);
 
 struct nat_stats {
+    /* packets and bytes that were forwarded; a reply is counted with its reason in drops_ too */
     uint64_t in2out_packets, in2out_bytes, out2in_packets, out2in_bytes, replies, hairpins;
     uint64_t drops_in2out[DROP_COUNT], drops_out2in[DROP_COUNT];
     uint32_t flows, mappings, flows_peak;

@@ -1,0 +1,43 @@
+/* base/pool.c - see pool.h */
+#include "base/pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int pool_init(struct pool *pool, size_t size, uint32_t max)
+{
+    *pool = (struct pool){.size = size, .max = max};
+    if (size < sizeof(void *) || max == 0)
+        return -EINVAL;
+    pool->memory = calloc(max, size);
+    return pool->memory == NULL ? -ENOMEM : 0;
+}
+
+void pool_done(struct pool *pool)
+{
+    free(pool->memory);
+    *pool = (struct pool){0};
+}
+
+void *pool_lend(struct pool *pool)
+{
+    void *object = pool->returned;
+    if (object != NULL) {
+        memcpy(&pool->returned, object, sizeof pool->returned);
+        memset(object, 0, pool->size);
+    } else if (pool->fresh < pool->max) {
+        object = pool->memory + pool->size * pool->fresh++;
+    } else {
+        return NULL;
+    }
+    pool->lent++;
+    return object;
+}
+
+void pool_return(struct pool *pool, void *object)
+{
+    memcpy(object, &pool->returned, sizeof pool->returned);
+    pool->returned = object;
+    pool->lent--;
+}

@@ -1,0 +1,48 @@
+/*
+ * base/wheel.h - many timers: a hierarchical timing wheel (Varghese and Lauck 1987, scheme 7)
+ *
+ * Six levels of 64 slots; a slot of level n spans 64^n ticks. Setting and cancelling are O(1); a timer moves down at most five
+ * times before it fires. A timer never fires early and at most one tick late. Empty stretches of time are skipped, however long,
+ * by each level's bitmap of occupied slots, so a machine that slept for a week wakes without a stall. Time comes from the caller.
+ */
+#ifndef TETHER_BASE_WHEEL_H
+#define TETHER_BASE_WHEEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { WHEEL_LEVELS = 6, WHEEL_SLOTS = 64 };
+
+/** Lives inside the caller's object; zeroed means not set. */
+struct wheel_timer {
+    struct wheel_timer *next, *prev;
+    uint64_t due; /**< ticks */
+    uint16_t slot; /**< level * WHEEL_SLOTS + index: whose bit to clear when the slot empties */
+};
+
+struct wheel {
+    uint32_t tick_ms;
+    uint64_t now; /**< ticks, all fired up to and with this one */
+    size_t count;
+    uint64_t occupied[WHEEL_LEVELS];
+    struct wheel_timer slots[WHEEL_LEVELS * WHEEL_SLOTS]; /**< list heads */
+};
+
+/** The timer's owner may set and cancel any timers from inside. */
+typedef void (*wheel_cb)(void *ctx, struct wheel_timer *timer);
+
+/** @param tick_ms resolution, at least 1. The wheel holds pointers to itself: it must not be moved. */
+void wheel_init(struct wheel *wheel, uint64_t now_ms, uint32_t tick_ms);
+/** Set or set anew; a due time already past fires with the next advance that reaches a new tick. */
+void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t due_ms);
+/** Harmless when not set. */
+void wheel_cancel(struct wheel *wheel, struct wheel_timer *timer);
+static inline bool wheel_is_set(const struct wheel_timer *timer)
+{
+    return timer->next != NULL;
+}
+/** Fire what is due, earliest tick first; each timer is unset before its callback. Time going backwards does nothing. */
+void wheel_advance(struct wheel *wheel, uint64_t now_ms, wheel_cb fire, void *ctx);
+
+#endif

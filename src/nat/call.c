@@ -1,0 +1,75 @@
+/*
+ * nat/call.c - the ways in and out that both directions share: parse, put fragments together, answer, count
+ */
+#include "nat/internal.h"
+
+enum drop nat_call_begin(struct nat_call *c, uint8_t *packet, size_t len)
+{
+    *c->result = (struct nat_result){.verdict = NAT_DROP, .session = c->session};
+    return ip4_parse(packet, len, &c->v);
+}
+
+enum drop nat_call_whole(struct nat_call *c, struct reasm *reasm, uint64_t scope)
+{
+    if (!ip4_is_fragment(&c->v))
+        return DROP_NONE;
+    uint8_t *packet;
+    size_t len;
+    enum drop why = reasm_push(reasm, scope, &c->v, c->now_ms, &packet, &len);
+    if (why != DROP_NONE)
+        return why;
+    if (packet == NULL) {
+        c->result->verdict = NAT_HELD;
+        return DROP_NONE;
+    }
+    return ip4_parse(packet, len, &c->v);
+}
+
+enum drop nat_call_pass(struct nat_call *c, enum nat_verdict verdict, uint32_t session)
+{
+    c->result->verdict = verdict;
+    c->result->session = session;
+    c->result->packet = c->v.ip;
+    c->result->len = c->v.len; /* by the header: bytes behind it are not carried on */
+    return DROP_NONE;
+}
+
+static void reply(struct nat_call *c, size_t len)
+{
+    if (len == 0)
+        return;
+    c->result->verdict = NAT_REPLY;
+    c->result->packet = c->nat->reply;
+    c->result->len = len;
+}
+
+enum drop nat_call_refuse(struct nat_call *c, uint8_t type, uint8_t code, uint16_t mtu, enum drop reason)
+{
+    reply(c, icmp_make_error(c->nat->reply, sizeof c->nat->reply, c->nat->config.external, type, code, mtu, &c->v));
+    return reason;
+}
+
+enum drop nat_call_reset(struct nat_call *c)
+{
+    reply(c, tcp_make_rst(c->nat->reply, sizeof c->nat->reply, &c->v));
+    return DROP_NO_FLOW;
+}
+
+void nat_call_end(struct nat_call *c, enum drop reason)
+{
+    struct nat_stats *stats = &c->nat->stats;
+    const struct nat_result *r = c->result;
+    c->result->reason = reason;
+    if (reason != DROP_NONE) {
+        (c->session != 0 ? stats->drops_in2out : stats->drops_out2in)[reason]++;
+        stats->replies += r->verdict == NAT_REPLY;
+    } else if (r->verdict == NAT_HAIRPIN) {
+        stats->hairpins++;
+    } else if (r->verdict == NAT_FORWARD && c->session != 0) {
+        stats->in2out_packets++;
+        stats->in2out_bytes += r->len;
+    } else if (r->verdict == NAT_FORWARD) {
+        stats->out2in_packets++;
+        stats->out2in_bytes += r->len;
+    }
+}

@@ -1,0 +1,158 @@
+/*
+ * nat/flow.c - conversations: which remote may send to a mapping, and until when
+ *
+ * UDP and ICMP flows name the remote's address only, which is address-dependent filtering (RFC 4787 REQ-8); TCP flows name its
+ * port too. A packet only moves a flow's expiry; the timer, once due, finds out and is set again, so that the wheel costs nothing
+ * per packet.
+ */
+#include "nat/internal.h"
+#include "nat/tcp.h"
+
+enum { PORT_DNS = 53 };
+
+static uint16_t filter_port(enum nat_proto proto, uint16_t port)
+{
+    return proto == NAT_TCP ? port : 0;
+}
+
+static uint32_t hash_flow(const struct nat *nat, enum nat_proto proto, uint16_t port, uint32_t remote, uint16_t remote_port)
+{
+    return (uint32_t)siphash13_2(&nat->flow_key, (uint64_t)remote << 32 | (uint64_t)proto << 16 | port, remote_port);
+}
+
+struct nat_flow *nat_flow_find_outside(struct nat *nat, enum nat_proto proto, uint16_t port, uint32_t remote,
+                                       uint16_t remote_port, uint64_t now_ms)
+{
+    remote_port = filter_port(proto, remote_port);
+    uint32_t value = hash_flow(nat, proto, port, remote, remote_port);
+    for (struct hash_node *n = hash_first(&nat->flow_table, value); n != NULL; n = hash_next(n)) {
+        struct nat_flow *flow = (struct nat_flow *)n; /* its first member */
+        if (flow->remote != remote || flow->remote_port != remote_port || flow->map->port != port ||
+            flow->map->proto != proto)
+            continue;
+        if (flow->expires_ms > now_ms)
+            return flow;
+        nat_flow_free(nat, flow, now_ms);
+        return NULL;
+    }
+    return NULL;
+}
+
+struct nat_flow *nat_flow_find_inside(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms)
+{
+    struct nat_map *map = nat_map_find(nat, t);
+    if (map == NULL)
+        return NULL;
+    return nat_flow_find_outside(nat, t->proto, map->port, t->remote, t->remote_port, now_ms);
+}
+
+enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, struct nat_flow **ret_flow)
+{
+    if (nat->flows.lent == nat->flows.max)
+        nat_flow_expire(nat, now_ms); /* the caller's next tick would have made room */
+    struct nat_flow *flow = pool_lend(&nat->flows);
+    if (flow == NULL)
+        return DROP_FULL;
+    struct nat_map *map = nat_map_find(nat, t);
+    if (map == NULL) {
+        enum drop why = nat_map_new(nat, t, now_ms, &map);
+        if (why != DROP_NONE) {
+            pool_return(&nat->flows, flow);
+            return why;
+        }
+    }
+    flow->map = map;
+    flow->remote = t->remote;
+    flow->remote_port = filter_port(t->proto, t->remote_port);
+    flow->only_dns = t->proto == NAT_UDP;
+    flow->next = map->flows;
+    if (flow->next != NULL)
+        flow->next->prev = flow;
+    map->flows = flow;
+    map->session->flow_count++;
+    hash_add(&nat->flow_table, &flow->node, hash_flow(nat, t->proto, map->port, flow->remote, flow->remote_port));
+    nat->stats.flows++;
+    if (nat->stats.flows > nat->stats.flows_peak)
+        nat->stats.flows_peak = nat->stats.flows;
+    *ret_flow = flow;
+    return DROP_NONE;
+}
+
+void nat_flow_free(struct nat *nat, struct nat_flow *flow, uint64_t now_ms)
+{
+    struct nat_map *map = flow->map;
+    wheel_cancel(&nat->wheel, &flow->timer);
+    hash_remove(&nat->flow_table, &flow->node);
+    *(flow->prev != NULL ? &flow->prev->next : &map->flows) = flow->next;
+    if (flow->next != NULL)
+        flow->next->prev = flow->prev;
+    map->session->flow_count--;
+    pool_return(&nat->flows, flow);
+    nat->stats.flows--;
+    if (map->flows == NULL)
+        nat_map_free(nat, map, now_ms);
+}
+
+/* A shorter wait moves the timer; a longer one is found out when the timer fires. */
+static void renew(struct nat *nat, struct nat_flow *flow, uint64_t expires_ms)
+{
+    bool sooner = expires_ms < flow->expires_ms;
+    flow->expires_ms = expires_ms;
+    if (sooner || !wheel_is_set(&flow->timer))
+        wheel_set(&nat->wheel, &flow->timer, expires_ms);
+}
+
+static uint32_t udp_idle_ms(const struct nat *nat, struct nat_flow *flow, uint16_t remote_port)
+{
+    if (remote_port != PORT_DNS)
+        flow->only_dns = false;
+    return flow->only_dns ? nat->config.udp_dns_idle_ms : nat->config.udp_idle_ms;
+}
+
+void nat_flow_touch(struct nat *nat, struct nat_flow *flow, const struct ip4_view *v, bool outbound, uint64_t now_ms)
+{
+    const struct nat_config *config = &nat->config;
+    switch (flow->map->proto) {
+    case NAT_TCP:
+        switch (nat_tcp_track(&flow->tcp_seen, outbound, v->tcp_flags)) {
+        case NAT_TCP_KEEP:
+            break;
+        case NAT_TCP_TRANSITORY:
+            renew(nat, flow, now_ms + config->tcp_transitory_ms);
+            break;
+        case NAT_TCP_ESTABLISHED:
+            renew(nat, flow, now_ms + config->tcp_established_ms);
+            break;
+        }
+        break;
+    case NAT_UDP: /* RFC 4787 REQ-6: else whoever sends from outside keeps it open */
+        if (outbound)
+            renew(nat, flow, now_ms + udp_idle_ms(nat, flow, v->dst_port));
+        break;
+    default:
+        if (outbound)
+            renew(nat, flow, now_ms + config->icmp_idle_ms);
+        break;
+    }
+}
+
+struct expiry {
+    struct nat *nat;
+    uint64_t now_ms;
+};
+
+static void on_due(void *ctx, struct wheel_timer *timer)
+{
+    struct expiry *e = ctx;
+    struct nat_flow *flow = (struct nat_flow *)((char *)timer - offsetof(struct nat_flow, timer));
+    if (flow->expires_ms > e->now_ms)
+        wheel_set(&e->nat->wheel, timer, flow->expires_ms);
+    else
+        nat_flow_free(e->nat, flow, e->now_ms);
+}
+
+void nat_flow_expire(struct nat *nat, uint64_t now_ms)
+{
+    struct expiry e = {nat, now_ms};
+    wheel_advance(&nat->wheel, now_ms, on_due, &e);
+}

@@ -1,0 +1,142 @@
+/*
+ * nat/internal.h - what the NAT's files share: its tables and the packet being worked on
+ *
+ * session 1--n map 1--n flow. A map is an inside endpoint's external port; it lives while it has flows. A flow is a map and one remote:
+ * the full tuple for TCP, the address alone (remote port 0) for UDP and ICMP, which is the filtering. (protocol, external
+ * port) names a map uniquely, so a flow is found from outside with one look-up.
+ */
+#ifndef TETHER_NAT_INTERNAL_H
+#define TETHER_NAT_INTERNAL_H
+
+#include "base/hash.h"
+#include "base/pool.h"
+#include "base/wheel.h"
+#include "nat/ports.h"
+#include "tether/nat.h"
+
+enum nat_proto { NAT_TCP, NAT_UDP, NAT_ICMP, NAT_PROTOS };
+
+/* Timers may fire this much late. Look-ups compare times themselves, so nothing passes an expired flow. */
+enum { NAT_TICK_MS = 100 };
+/* icmp_make_error() makes at most 576 bytes (RFC 1812 section 4.3.2.3). */
+enum { NAT_REPLY_MAX = 576 };
+
+struct nat_session {
+    struct hash_node node;
+    uint32_t id, flow_count;
+    struct nat_map *maps;
+};
+
+struct nat_map {
+    struct hash_node node;
+    uint32_t inside;
+    uint16_t inside_port; /**< ICMP: the echo identifier */
+    uint16_t port;        /**< external */
+    enum nat_proto proto;
+    struct nat_session *session;
+    struct nat_flow *flows;
+    struct nat_map *next, *prev; /**< of the session */
+};
+
+struct nat_flow {
+    struct hash_node node;
+    struct nat_map *map;
+    uint32_t remote;
+    uint16_t remote_port;
+    uint8_t tcp_seen; /**< nat/tcp.h's */
+    bool only_dns;    /**< UDP: nothing but port 53 was sent to so far */
+    uint64_t expires_ms;
+    struct nat_flow *next, *prev; /**< of the map */
+    struct wheel_timer timer;     /**< due when the flow expires or earlier: renewing a flow just moves expires_ms */
+};
+
+/** Who talks to whom, seen from the inside endpoint. */
+struct nat_tuple {
+    enum nat_proto proto;
+    uint32_t session, inside, remote;
+    uint16_t inside_port, remote_port; /**< as on the wire; what the filtering ignores is dropped by the look-up */
+};
+
+struct nat {
+    struct nat_config config;
+    struct nat_prefix *allow; /**< a copy */
+    struct rng rng;
+    struct siphash_key map_key, flow_key;
+    struct pool sessions, maps, flows;
+    struct hash session_table, map_table, flow_table;
+    struct nat_ports ports[NAT_PROTOS];
+    struct nat_map **by_port[NAT_PROTOS]; /**< index: external port - port_lo */
+    struct wheel wheel;
+    struct reasm *reasm_in, *reasm_out; /**< two, so that a flood from one side leaves the other's room alone */
+    struct nat_stats stats;
+    uint8_t reply[NAT_REPLY_MAX];
+};
+
+/** A packet on its way through. */
+struct nat_call {
+    struct nat *nat;
+    uint32_t session; /**< 0: from outside */
+    uint64_t now_ms;
+    struct ip4_view v;
+    struct nat_result *result;
+};
+
+/* map.c */
+
+struct nat_map *nat_map_find(const struct nat *nat, const struct nat_tuple *t);
+/** The map a port of the external address belongs to, or NULL. */
+struct nat_map *nat_map_at(const struct nat *nat, enum nat_proto proto, uint16_t port);
+/** Is it a port the NAT lends? */
+bool nat_owns_port(const struct nat *nat, uint16_t port);
+/** @return DROP_NONE with *ret_map set, or DROP_NO_PORT, DROP_FULL */
+enum drop nat_map_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, struct nat_map **ret_map);
+/** Without flows. Its port rests. */
+void nat_map_free(struct nat *nat, struct nat_map *map, uint64_t now_ms);
+struct nat_session *nat_session_find(const struct nat *nat, uint32_t id);
+
+/* flow.c */
+
+/** The flow a packet from inside belongs to; NULL when there is none or it expired, in which case it is gone. */
+struct nat_flow *nat_flow_find_inside(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms);
+/** The flow a packet from outside, addressed to an external port, belongs to; NULL as above. */
+struct nat_flow *nat_flow_find_outside(struct nat *nat, enum nat_proto proto, uint16_t port, uint32_t remote,
+                                       uint16_t remote_port, uint64_t now_ms);
+/** Begin a flow, with a mapping if its endpoint has none. @return DROP_NONE with *ret_flow set, or DROP_NO_PORT, DROP_FULL */
+enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, struct nat_flow **ret_flow);
+/** A packet passes: renew the flow as its protocol says. @param v its transport header */
+void nat_flow_touch(struct nat *nat, struct nat_flow *flow, const struct ip4_view *v, bool outbound, uint64_t now_ms);
+/** Ends the flow, and its map when it was the last. */
+void nat_flow_free(struct nat *nat, struct nat_flow *flow, uint64_t now_ms);
+/** Let timers fire. */
+void nat_flow_expire(struct nat *nat, uint64_t now_ms);
+
+/* in2out.c, out2in.c */
+
+/** @return false for a protocol without ports */
+bool nat_proto_of(uint8_t ip_proto, enum nat_proto *ret_proto);
+/** Give a packet addressed to the external address to the inside endpoint its flow belongs to, TTL and statistics apart. */
+enum drop nat_deliver(struct nat_call *c, enum nat_proto proto);
+
+/* icmp.c */
+
+bool nat_icmp_is_error(const struct ip4_view *v);
+/** Carry an ICMP error outwards; on success the result is set. */
+enum drop nat_icmp_error_out(struct nat_call *c);
+/** Carry an ICMP error inwards: rewrites it and names the session in the result. */
+enum drop nat_icmp_error_in(struct nat_call *c);
+
+/* call.c */
+
+/** Parse; hold fragments and go on with the whole datagram. @return why it is dropped; the verdict is NAT_HELD when held */
+enum drop nat_call_begin(struct nat_call *c, uint8_t *packet, size_t len);
+enum drop nat_call_whole(struct nat_call *c, struct reasm *reasm, uint64_t scope);
+/** The packet goes on. */
+enum drop nat_call_pass(struct nat_call *c, enum nat_verdict verdict, uint32_t session);
+/** Answer with an ICMP error where one may be sent; returns reason. */
+enum drop nat_call_refuse(struct nat_call *c, uint8_t type, uint8_t code, uint16_t mtu, enum drop reason);
+/** Answer a segment nobody knows with an RST; returns DROP_NO_FLOW. */
+enum drop nat_call_reset(struct nat_call *c);
+/** Put the outcome into result and statistics. */
+void nat_call_end(struct nat_call *c, enum drop reason);
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * nat/map.c - inside endpoints and the external ports they have
+ *
+ * One endpoint, one port, whoever it talks to (RFC 4787 REQ-1), and one port, one endpoint, so never overloaded (REQ-3). The session is
+ * part of the endpoint: laptops may all call themselves 10.0.0.1. A session object exists while it has maps.
+ */
+#include "nat/internal.h"
+
+static uint32_t hash_map(const struct nat *nat, const struct nat_tuple *t)
+{
+    return (uint32_t)siphash13_2(&nat->map_key, (uint64_t)t->session << 32 | t->inside,
+                                 (uint64_t)t->proto << 16 | t->inside_port);
+}
+
+static uint32_t hash_session(const struct nat *nat, uint32_t id)
+{
+    return (uint32_t)siphash13_2(&nat->map_key, id, UINT64_MAX);
+}
+
+struct nat_session *nat_session_find(const struct nat *nat, uint32_t id)
+{
+    for (struct hash_node *n = hash_first(&nat->session_table, hash_session(nat, id)); n != NULL; n = hash_next(n)) {
+        struct nat_session *session = (struct nat_session *)n; /* its first member */
+        if (session->id == id)
+            return session;
+    }
+    return NULL;
+}
+
+struct nat_map *nat_map_find(const struct nat *nat, const struct nat_tuple *t)
+{
+    for (struct hash_node *n = hash_first(&nat->map_table, hash_map(nat, t)); n != NULL; n = hash_next(n)) {
+        struct nat_map *map = (struct nat_map *)n; /* its first member */
+        if (map->inside == t->inside && map->inside_port == t->inside_port && map->proto == t->proto &&
+            map->session->id == t->session)
+            return map;
+    }
+    return NULL;
+}
+
+bool nat_owns_port(const struct nat *nat, uint16_t port)
+{
+    return port >= nat->config.port_lo && port <= nat->config.port_hi;
+}
+
+struct nat_map *nat_map_at(const struct nat *nat, enum nat_proto proto, uint16_t port)
+{
+    return nat_owns_port(nat, port) ? nat->by_port[proto][port - nat->config.port_lo] : NULL;
+}
+
+static struct nat_session *session_get(struct nat *nat, uint32_t id)
+{
+    struct nat_session *session = nat_session_find(nat, id);
+    if (session == NULL && (session = pool_lend(&nat->sessions)) != NULL) {
+        session->id = id;
+        hash_add(&nat->session_table, &session->node, hash_session(nat, id));
+    }
+    return session;
+}
+
+static void session_put(struct nat *nat, struct nat_session *session)
+{
+    if (session->maps != NULL)
+        return;
+    hash_remove(&nat->session_table, &session->node);
+    pool_return(&nat->sessions, session);
+}
+
+enum drop nat_map_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, struct nat_map **ret_map)
+{
+    uint16_t port;
+    struct nat_session *session = session_get(nat, t->session);
+    if (session == NULL)
+        return DROP_FULL;
+    struct nat_map *map = pool_lend(&nat->maps);
+    if (map == NULL) {
+        session_put(nat, session);
+        return DROP_FULL;
+    }
+    if (nat_ports_lend(&nat->ports[t->proto], &nat->rng, now_ms, &port) != 0) {
+        pool_return(&nat->maps, map);
+        session_put(nat, session);
+        return DROP_NO_PORT;
+    }
+    map->inside = t->inside;
+    map->inside_port = t->inside_port;
+    map->port = port;
+    map->proto = t->proto;
+    map->session = session;
+    map->next = session->maps;
+    if (map->next != NULL)
+        map->next->prev = map;
+    session->maps = map;
+    hash_add(&nat->map_table, &map->node, hash_map(nat, t));
+    nat->by_port[t->proto][port - nat->config.port_lo] = map;
+    nat->stats.mappings++;
+    *ret_map = map;
+    return DROP_NONE;
+}
+
+void nat_map_free(struct nat *nat, struct nat_map *map, uint64_t now_ms)
+{
+    struct nat_session *session = map->session;
+    nat->by_port[map->proto][map->port - nat->config.port_lo] = NULL;
+    nat_ports_release(&nat->ports[map->proto], map->port, now_ms);
+    hash_remove(&nat->map_table, &map->node);
+    *(map->prev != NULL ? &map->prev->next : &session->maps) = map->next;
+    if (map->next != NULL)
+        map->next->prev = map->prev;
+    pool_return(&nat->maps, map);
+    nat->stats.mappings--;
+    session_put(nat, session);
+}

@@ -1,0 +1,172 @@
+/*
+ * nat/nat.c - making and unmaking the NAT
+ *
+ * Every table is made here, once, as large as the limits allow: afterwards no packet allocates (but a fragment that has to wait), and
+ * full means full. Their pages are touched only as they are used.
+ */
+#include "nat/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    UDP_IDLE_MS = 300 * 1000,          /* RFC 4787 REQ-5: recommended */
+    UDP_DNS_IDLE_MS = 30 * 1000,       /* REQ-5 a: well-known ports may have less; each query of a browser takes a port */
+    TCP_ESTABLISHED_MS = 7440 * 1000,  /* RFC 5382 REQ-5: not less than 2 hours 4 minutes */
+    TCP_TRANSITORY_MS = 240 * 1000,    /* REQ-5: not less than 4 minutes */
+    ICMP_IDLE_MS = 60 * 1000,          /* RFC 5508 REQ-2: not less */
+    PORT_REST_MS = 120 * 1000,         /* RFC 6888 REQ-8 */
+    MAX_FLOWS = 65536,
+    LINK_MTU = 1500,
+    LINK_MTU_MIN = 576, /* RFC 791 section 3.2: every host takes that much */
+};
+
+/* Fragments that wait: each side has its own room, a laptop or a sender at most an eighth of it. */
+static const struct reasm_limits fragment_limits = {
+    .max_bytes = 8 << 20, .max_datagrams = 1024, .max_per_scope = 128, .timeout_ms = 2000};
+
+void nat_config_defaults(struct nat_config *config, uint32_t external)
+{
+    *config = (struct nat_config){
+        .external = external,
+        .port_lo = 61000,
+        .port_hi = 65535,
+        .link_mtu = LINK_MTU,
+        .max_flows = MAX_FLOWS,
+        .udp_idle_ms = UDP_IDLE_MS,
+        .udp_dns_idle_ms = UDP_DNS_IDLE_MS,
+        .tcp_established_ms = TCP_ESTABLISHED_MS,
+        .tcp_transitory_ms = TCP_TRANSITORY_MS,
+        .icmp_idle_ms = ICMP_IDLE_MS,
+        .port_rest_ms = PORT_REST_MS,
+    };
+}
+
+static bool config_ok(const struct nat_config *config)
+{
+    for (size_t i = 0; i < config->allow_count; i++)
+        if (config->allow[i].len > 32)
+            return false;
+    return config->external != 0 && config->port_lo != 0 && config->port_lo <= config->port_hi &&
+           config->link_mtu >= LINK_MTU_MIN && config->max_flows != 0 && config->udp_idle_ms != 0 &&
+           config->udp_dns_idle_ms != 0 && config->tcp_established_ms != 0 && config->tcp_transitory_ms != 0 &&
+           config->icmp_idle_ms != 0;
+}
+
+static int make_ports(struct nat *nat, uint32_t range)
+{
+    for (int proto = 0; proto < NAT_PROTOS; proto++) {
+        /* TCP ports have had their rest when they are freed: the transitory time (RFC 6888 REQ-8 A) */
+        uint32_t rest_ms = proto == NAT_TCP ? 0 : nat->config.port_rest_ms;
+        int rc = nat_ports_init(&nat->ports[proto], nat->config.port_lo, nat->config.port_hi, rest_ms);
+        if (rc != 0)
+            return rc;
+        nat->by_port[proto] = calloc(range, sizeof *nat->by_port[proto]);
+        if (nat->by_port[proto] == NULL)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int make_tables(struct nat *nat)
+{
+    const uint32_t range = (uint32_t)(nat->config.port_hi - nat->config.port_lo) + 1;
+    const uint32_t max_flows = nat->config.max_flows;
+    const uint32_t max_maps = max_flows < range * NAT_PROTOS ? max_flows : range * NAT_PROTOS;
+    int rc;
+    if ((rc = pool_init(&nat->flows, sizeof(struct nat_flow), max_flows)) != 0 ||
+        (rc = pool_init(&nat->maps, sizeof(struct nat_map), max_maps)) != 0 ||
+        (rc = pool_init(&nat->sessions, sizeof(struct nat_session), max_maps)) != 0 ||
+        (rc = hash_init(&nat->flow_table, max_flows)) != 0 || (rc = hash_init(&nat->map_table, max_maps)) != 0 ||
+        (rc = hash_init(&nat->session_table, max_maps)) != 0 || (rc = make_ports(nat, range)) != 0)
+        return rc;
+    struct reasm_limits limits = fragment_limits;
+    limits.seed = rng_next(&nat->rng);
+    if ((rc = reasm_new(&limits, &nat->reasm_in)) != 0)
+        return rc;
+    return reasm_new(&limits, &nat->reasm_out);
+}
+
+static int copy_allow(struct nat *nat)
+{
+    const size_t count = nat->config.allow_count;
+    if (count == 0)
+        return 0;
+    nat->allow = calloc(count, sizeof *nat->allow);
+    if (nat->allow == NULL)
+        return -ENOMEM;
+    memcpy(nat->allow, nat->config.allow, count * sizeof *nat->allow);
+    nat->config.allow = nat->allow;
+    return 0;
+}
+
+int nat_new(const struct nat_config *config, struct nat **ret_nat)
+{
+    if (!config_ok(config))
+        return -EINVAL;
+    struct nat *nat = calloc(1, sizeof *nat);
+    if (nat == NULL)
+        return -ENOMEM;
+    nat->config = *config;
+    rng_init(&nat->rng, config->seed);
+    nat->map_key = (struct siphash_key){rng_next(&nat->rng), rng_next(&nat->rng)};
+    nat->flow_key = (struct siphash_key){rng_next(&nat->rng), rng_next(&nat->rng)};
+    wheel_init(&nat->wheel, 0, NAT_TICK_MS);
+    int rc = copy_allow(nat);
+    if (rc == 0)
+        rc = make_tables(nat);
+    if (rc != 0) {
+        nat_free(nat);
+        return rc;
+    }
+    *ret_nat = nat;
+    return 0;
+}
+
+void nat_free(struct nat *nat)
+{
+    if (nat == NULL)
+        return;
+    reasm_free(nat->reasm_in);
+    reasm_free(nat->reasm_out);
+    for (int proto = 0; proto < NAT_PROTOS; proto++) {
+        nat_ports_done(&nat->ports[proto]);
+        free(nat->by_port[proto]);
+    }
+    hash_done(&nat->flow_table);
+    hash_done(&nat->map_table);
+    hash_done(&nat->session_table);
+    pool_done(&nat->flows);
+    pool_done(&nat->maps);
+    pool_done(&nat->sessions);
+    free(nat->allow);
+    free(nat);
+}
+
+void nat_tick(struct nat *nat, uint64_t now_ms)
+{
+    nat_flow_expire(nat, now_ms);
+    reasm_expire(nat->reasm_in, now_ms);
+    reasm_expire(nat->reasm_out, now_ms);
+}
+
+void nat_end_session(struct nat *nat, uint32_t session_id, uint64_t now_ms)
+{
+    struct nat_session *session = nat_session_find(nat, session_id);
+    if (session == NULL)
+        return;
+    /* freeing the last flow frees its map, freeing the last map frees the session */
+    for (struct nat_map *map = session->maps, *next_map; map != NULL; map = next_map) {
+        next_map = map->next;
+        for (struct nat_flow *flow = map->flows, *next; flow != NULL; flow = next) {
+            next = flow->next;
+            nat_flow_free(nat, flow, now_ms);
+        }
+    }
+}
+
+const struct nat_stats *nat_stats(const struct nat *nat)
+{
+    return &nat->stats;
+}

@@ -1,0 +1,60 @@
+/*
+ * nat/out2in.c - packets from the internet on their way to laptops
+ *
+ * Nothing from here makes state. What no flow asked for is dropped in silence; for the rest the sender is
+ * the remote, and the flow tells the laptop. Captured packets may be larger than the link's MTU and may carry partial
+ * checksums, which are completed before anything is rewritten, for only complete ones can be mended by differences.
+ */
+#include "nat/internal.h"
+
+enum { TCP_HEADERS_LEN = 40 };
+
+enum drop nat_deliver(struct nat_call *c, enum nat_proto proto)
+{
+    struct nat *nat = c->nat;
+    struct ip4_view *v = &c->v;
+    struct nat_flow *flow = nat_flow_find_outside(nat, proto, v->dst_port, v->src, v->src_port, c->now_ms);
+    if (flow == NULL)
+        return nat_map_at(nat, proto, v->dst_port) != NULL ? DROP_FILTERED : DROP_NO_FLOW;
+    if (c->session == 0 && !ip4_dec_ttl(v)) /* a hairpinned packet passed this router once already */
+        return DROP_TTL;
+    nat_flow_touch(nat, flow, v, false, c->now_ms);
+    if (ip4_l4_csum_partial(v))
+        ip4_set_l4_csum(v);
+    ip4_set_dst(v, flow->map->inside);
+    ip4_set_dst_port(v, flow->map->inside_port);
+    tcp_clamp_mss(v, (uint16_t)(nat->config.link_mtu - TCP_HEADERS_LEN));
+    return nat_call_pass(c, c->session != 0 ? NAT_HAIRPIN : NAT_FORWARD, flow->map->session->id);
+}
+
+static enum drop out2in(struct nat_call *c, uint8_t *packet, size_t len)
+{
+    enum nat_proto proto;
+    enum drop why = nat_call_begin(c, packet, len);
+    if (why != DROP_NONE)
+        return why;
+    if (c->v.dst != c->nat->config.external)
+        return DROP_NO_FLOW;
+    if (!nat_proto_of(c->v.proto, &proto))
+        return DROP_PROTOCOL;
+    /* each sender has its share of the room, so that one sender's flood leaves some for the others (RFC 4787 REQ-14) */
+    why = nat_call_whole(c, c->nat->reasm_out, c->v.src);
+    if (why != DROP_NONE || c->result->verdict == NAT_HELD)
+        return why;
+    if (!ip4_blank_options(&c->v))
+        return DROP_BAD_HEADER;
+    if (nat_icmp_is_error(&c->v)) {
+        if (!ip4_dec_ttl(&c->v))
+            return DROP_TTL;
+        return nat_icmp_error_in(c);
+    }
+    if (proto == NAT_ICMP && c->v.icmp_type != ICMP_ECHO_REPLY) /* echo requests are the server's own to answer */
+        return c->v.icmp_type == ICMP_ECHO ? DROP_NO_FLOW : DROP_ICMP_TYPE;
+    return nat_deliver(c, proto);
+}
+
+void nat_out2in(struct nat *nat, uint8_t *packet, size_t len, uint64_t now_ms, struct nat_result *ret_result)
+{
+    struct nat_call c = {.nat = nat, .now_ms = now_ms, .result = ret_result};
+    nat_call_end(&c, out2in(&c, packet, len));
+}

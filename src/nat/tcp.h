@@ -1,0 +1,25 @@
+/*
+ * nat/tcp.h - how far a TCP connection is, from the flags that passed
+ */
+#ifndef TETHER_NAT_TCP_H
+#define TETHER_NAT_TCP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** How long the flow may now be idle. */
+enum nat_tcp_wait {
+    NAT_TCP_KEEP,        /**< the running time-out goes on */
+    NAT_TCP_TRANSITORY,  /**< opening or closing */
+    NAT_TCP_ESTABLISHED, /**< both SYNs seen, not both FINs, no RST */
+};
+/**
+ * Note a segment.
+ *
+ * @param seen     the flow's memory, 0 at first
+ * @param outbound from inside to outside
+ * @param flags    TCP_*
+ */
+enum nat_tcp_wait nat_tcp_track(uint8_t *seen, bool outbound, uint8_t flags);
+
+#endif
