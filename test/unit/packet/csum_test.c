@@ -46,7 +46,8 @@ static void csum_equals_the_naive_one_at_every_length_and_alignment(void **state
     }
     memset(data, 0xff, sizeof(data)); /* most carries */
     for (size_t len = IP4_MAX_LEN - 70; len <= IP4_MAX_LEN; len++)
-        assert_int_equal(csum_sum(guard_place(&guard, data, len), len, 0xffffffff), build_sum(data, len, 0xffffffff));
+        assert_int_equal(csum_sum(guard_place(&guard, data, len), len, 0xffffffff),
+                         build_sum(data, len, 0xffffffff));
     guard_done(&guard);
 }
 
@@ -81,7 +82,7 @@ static void csum_update_equals_recomputing(void **state)
         uint16_t check = (uint16_t)~build_sum(data, sizeof(data), 0);
         const size_t at = build_rand(&seed) % 18 * 2;
         const uint32_t old = build_get32(data + at);
-        const uint32_t now = i % 3 ? build_rand(&seed) : (uint32_t)-(i % 2);
+        const uint32_t now = i % 3 ? build_rand(&seed) : (uint32_t) - (i % 2);
         if (i % 5 == 0) {
             build_put16(data + at, now >> 16);
             check = csum_update16(check, (uint16_t)(old >> 16), (uint16_t)(now >> 16));
@@ -124,7 +125,8 @@ static void udp_csum_that_comes_out_0_is_written_ffff(void **state)
 {
     (void)state;
     uint8_t packet[64];
-    const size_t len = build_packet(packet, &(struct build){.proto = 17, .src_port = 5, .dst_port = 6, .payload_len = 2});
+    const size_t len =
+        build_packet(packet, &(struct build){.proto = 17, .src_port = 5, .dst_port = 6, .payload_len = 2});
     struct ip4_view v = parse(packet, len);
     /* Add to the last word what is missing to a sum of 0xffff. */
     build_put16(packet + 28, 0);
@@ -151,7 +153,8 @@ static void partial_csums_are_recognised_and_completed(void **state)
     static const uint8_t protos[] = {6, 17};
     for (size_t i = 0; i < 2; i++) {
         uint8_t packet[256];
-        const size_t len = build_packet(packet, &(struct build){.proto = protos[i], .payload_len = 77, .partial_csum = true});
+        const size_t len = build_packet(
+            packet, &(struct build){.proto = protos[i], .payload_len = 77, .partial_csum = true});
         struct ip4_view v = parse(packet, len);
         assert_true(ip4_l4_csum_partial(&v));
         assert_false(ip4_l4_csum_ok(&v));
@@ -165,7 +168,8 @@ static void fragments_and_icmp_are_never_partial_and_fragments_never_wrong(void 
 {
     (void)state;
     uint8_t packet[256], before[256];
-    size_t len = build_packet(packet, &(struct build){.proto = 17, .frag = 0x2000, .payload_len = 16, .partial_csum = true});
+    size_t len = build_packet(
+        packet, &(struct build){.proto = 17, .frag = 0x2000, .payload_len = 16, .partial_csum = true});
     memcpy(before, packet, len);
     struct ip4_view v = parse(packet, len);
     assert_false(ip4_l4_csum_partial(&v));
