@@ -29,6 +29,7 @@ void window_on_sent(struct window *w, size_t bytes, bool app_limited, uint64_t n
 {
     if (w->sent == w->acked) /* after idleness the clock of the rate starts anew */
         w->acked_us = now_us;
+    uint64_t start = w->sent;
     w->sent += bytes;
     struct window_record *last = w->count > 0 ? &w->record[(w->head + w->count - 1) % WINDOW_RECORDS] : 0;
     if (w->count == WINDOW_RECORDS) { /* full: the newest record stands for this flight too */
@@ -36,6 +37,7 @@ void window_on_sent(struct window *w, size_t bytes, bool app_limited, uint64_t n
         return;
     }
     w->record[(w->head + w->count++) % WINDOW_RECORDS] = (struct window_record){
+        .start = start,
         .end = w->sent,
         .sent_us = now_us,
         .acked_then = w->acked,
@@ -66,23 +68,28 @@ static void note_rtt(struct window *w, uint64_t rtt_us, uint64_t now_us)
         w->min_rtt_us = rtt_us;
         w->min_rtt_at_us = now_us;
     }
-    if (w->probe_until_us != 0 && (w->probe_min_us == 0 || rtt_us < w->probe_min_us))
+    if (w->probing && (w->probe_min_us == 0 || rtt_us < w->probe_min_us))
         w->probe_min_us = rtt_us;
 }
 
-/* PROBE_RTT: begin when the minimum is old, end when the small window had its effect. */
+/* PROBE_RTT: begin when the minimum is old; end when the small window has been in effect for a while. */
 static void probe(struct window *w, uint64_t now_us)
 {
-    if (w->probe_until_us == 0) {
+    if (!w->probing) {
         if (now_us - w->min_rtt_at_us > MIN_RTT_LIFE_US) {
-            w->probe_until_us = now_us + PROBE_US + w->srtt_us;
-            w->probe_min_us = 0;
+            w->probing = true;
+            w->probe_until_us = w->probe_min_us = 0;
+        }
+    } else if (w->probe_until_us == 0) {
+        if (w->sent - w->acked <= WINDOW_MIN) {
+            w->probe_until_us = now_us + PROBE_US;
+            w->probe_min_us = 0; /* what was seen while the queue drained is no minimum */
         }
     } else if (now_us > w->probe_until_us) {
         if (w->probe_min_us != 0)
             w->min_rtt_us = w->probe_min_us;
         w->min_rtt_at_us = now_us;
-        w->probe_until_us = 0;
+        w->probing = false;
     }
 }
 
@@ -97,10 +104,25 @@ static void resize(struct window *w)
         allowance = ALLOWANCE_MIN;
     if (allowance > ALLOWANCE_MAX)
         allowance = ALLOWANCE_MAX;
-    uint64_t size = w->probe_until_us != 0 ? bdp / 2 : 2 * bdp + allowance;
+    uint64_t size = w->probing ? WINDOW_MIN : 2 * bdp + allowance;
     if (size < WINDOW_MIN)
         size = WINDOW_MIN;
     w->size = size > WINDOW_MAX ? WINDOW_MAX : size;
+}
+
+/* A flight's round trip is that of its first byte: the last one also waited for the others. */
+static void note_round_trips(struct window *w, uint64_t total, uint32_t delay_us, uint64_t now_us)
+{
+    for (uint32_t i = 0; i < w->count; i++) {
+        struct window_record *r = &w->record[(w->head + i) % WINDOW_RECORDS];
+        if (r->start >= total)
+            break;
+        if (r->timed)
+            continue;
+        r->timed = true;
+        uint64_t rtt = now_us - r->sent_us;
+        note_rtt(w, rtt > delay_us ? rtt - delay_us : 1, now_us);
+    }
 }
 
 bool window_on_ack(struct window *w, uint64_t total, uint32_t delay_us, uint64_t now_us)
@@ -108,6 +130,7 @@ bool window_on_ack(struct window *w, uint64_t total, uint32_t delay_us, uint64_t
     if (total > w->sent || total < w->acked)
         return false;
     struct window_record done = {0};
+    note_round_trips(w, total, delay_us, now_us);
     while (w->count > 0 && w->record[w->head].end <= total) {
         done = w->record[w->head];
         w->head = (w->head + 1) % WINDOW_RECORDS;
@@ -117,8 +140,6 @@ bool window_on_ack(struct window *w, uint64_t total, uint32_t delay_us, uint64_t
     w->acked_us = now_us;
     if (done.end == 0)
         return true;
-    uint64_t rtt = now_us - done.sent_us;
-    note_rtt(w, rtt > delay_us ? rtt - delay_us : 1, now_us);
     uint64_t span = now_us - done.acked_then_us;
     if (span > 0 && span >= w->min_rtt_us)
         note_rate(w, (total - done.acked_then) * 1000000 / span, done.app_limited, now_us);

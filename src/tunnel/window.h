@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 enum {
-    WINDOW_INITIAL = 128 * 1024,
+    WINDOW_INITIAL = 32 * 1024,
     WINDOW_MIN = 24 * 1024,
     WINDOW_MAX = 8 * 1024 * 1024,
     WINDOW_RECORDS = 256,
@@ -25,11 +25,12 @@ enum {
 
 /* One flight of bytes, and what was known when it left (delivery-rate estimation, draft-cheng-iccrg-delivery-rate). */
 struct window_record {
-    uint64_t end;           /* total sent up to and with it */
+    uint64_t start, end;    /* total sent before it, and with it */
     uint64_t sent_us;
     uint64_t acked_then;    /* total acknowledged when it left */
     uint64_t acked_then_us; /* and when that acknowledgement came */
     bool app_limited;
+    bool timed;             /* its first byte was acknowledged: the round trip is known */
 };
 
 struct window {
@@ -39,7 +40,8 @@ struct window {
     uint64_t srtt_us;              /**< smoothed, as acknowledgements show it; 0: unknown */
     uint64_t rate_now, rate_before; /* bytes/s: maximum of this and of the previous filter interval */
     uint64_t rate_since_us;
-    uint64_t probe_until_us, probe_min_us; /* PROBE_RTT; 0: not probing */
+    bool probing;                  /* PROBE_RTT */
+    uint64_t probe_until_us, probe_min_us; /* end, once in flight is what the small window allows; smallest seen */
     struct window_record record[WINDOW_RECORDS];
     uint32_t head, count;
 };

@@ -1,0 +1,187 @@
+/* Frames: what is written is read back, however the stream is cut, and nothing outside the rules gets through. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "guard.h"
+#include "tunnel/frame.h"
+
+struct seen {
+    uint8_t type[64];
+    size_t len[64];
+    uint32_t sum[64];
+    size_t count;
+    int stop_at; /* return an error at this frame; -1: never */
+};
+
+static uint32_t sum_of(const uint8_t *p, size_t len)
+{
+    uint32_t sum = 1;
+    for (size_t i = 0; i < len; i++)
+        sum = sum * 31 + p[i];
+    return sum;
+}
+
+static int note(void *ctx, uint8_t type, uint8_t *body, size_t len)
+{
+    struct seen *s = ctx;
+    if ((int)s->count == s->stop_at)
+        return -ECANCELED;
+    s->type[s->count] = type;
+    s->len[s->count] = len;
+    s->sum[s->count++] = sum_of(body, len);
+    return 0;
+}
+
+static size_t sample_stream(uint8_t *out)
+{
+    struct frame_hello hello = {.version = 1, .mtu = 1500, .inside = 0x0a000001};
+    size_t at = frame_put_hello(out, &hello);
+    for (size_t i = 0; i < 5; i++) {
+        size_t len = i * 700;
+        frame_put_header(out + at, FRAME_PACKET, len);
+        for (size_t k = 0; k < len; k++)
+            out[at + FRAME_HEADER_LEN + k] = (uint8_t)(k * 7 + i);
+        at += FRAME_HEADER_LEN + len;
+        at += frame_put_ping(out + at, FRAME_PING, i);
+    }
+    return at;
+}
+
+static void frames_survive_any_cutting(void **state)
+{
+    static uint8_t stream[16384], copy[16384];
+    struct seen whole = {.stop_at = -1};
+    struct frame_reader reader = {0};
+    size_t len = sample_stream(stream);
+    (void)state;
+    memcpy(copy, stream, len);
+    assert_int_equal(frame_reader_feed(&reader, copy, len, note, &whole), 0);
+    assert_int_equal(whole.count, 11);
+    assert_int_equal(whole.len[9], 2800);
+    for (size_t piece = 1; piece < 900; piece += piece < 20 ? 1 : 37) {
+        struct seen cut = {.stop_at = -1};
+        memcpy(copy, stream, len);
+        for (size_t at = 0; at < len; at += piece)
+            assert_int_equal(frame_reader_feed(&reader, copy + at, len - at < piece ? len - at : piece, note, &cut), 0);
+        assert_memory_equal(&cut, &whole, sizeof cut);
+    }
+    frame_reader_done(&reader);
+}
+
+static void impossible_lengths_end_the_stream(void **state)
+{
+    struct frame_reader reader = {0};
+    struct seen seen = {.stop_at = -1};
+    uint8_t packet[4], control[4];
+    (void)state;
+    frame_put_header(packet, FRAME_PACKET, FRAME_DATA_MAX + 1);
+    frame_put_header(control, FRAME_PING, FRAME_CONTROL_MAX + 1);
+    assert_int_equal(frame_reader_feed(&reader, packet, 4, note, &seen), -EPROTO);
+    assert_int_equal(frame_reader_feed(&reader, control, 2, note, &seen), 0);
+    assert_int_equal(frame_reader_feed(&reader, control + 2, 2, note, &seen), -EPROTO);
+    assert_int_equal(seen.count, 0);
+    frame_reader_done(&reader);
+}
+
+static void an_error_from_the_callback_stops_reading(void **state)
+{
+    static uint8_t stream[16384];
+    struct seen seen = {.stop_at = 3};
+    struct frame_reader reader = {0};
+    size_t len = sample_stream(stream);
+    (void)state;
+    assert_int_equal(frame_reader_feed(&reader, stream, len, note, &seen), -ECANCELED);
+    assert_int_equal(seen.count, 3);
+    frame_reader_done(&reader);
+}
+
+static void control_frames_round_trip(void **state)
+{
+    uint8_t out[FRAME_HEADER_LEN + FRAME_CONTROL_MAX];
+    struct frame_hello hello = {.version = 1, .mtu = 1400, .inside = 0x0a000002}, hello2 = {0};
+    struct frame_welcome welcome = {.version = 1, .flags = WELCOME_RESUMED, .session = 77, .mtu = 1500,
+                                    .external = 0xc6336401, .dns = {0x09090909, 0x01010101}, .dns_count = 2};
+    struct frame_welcome welcome2;
+    struct frame_ack ack = {.bytes = UINT64_C(0x123456789abc), .delay_us = 4711}, ack2;
+    struct frame_bye bye;
+    uint64_t opaque;
+    (void)state;
+    memset(hello.token, 0xa5, sizeof hello.token);
+    memset(&welcome2, 0, sizeof welcome2);
+    size_t len = frame_put_hello(out, &hello);
+    assert_true(frame_get_hello(out + 4, len - 4, &hello2));
+    assert_memory_equal(&hello, &hello2, sizeof hello);
+    len = frame_put_welcome(out, &welcome);
+    assert_true(frame_get_welcome(out + 4, len - 4, &welcome2));
+    assert_int_equal(welcome2.session, 77);
+    assert_int_equal(welcome2.external, 0xc6336401);
+    assert_int_equal(welcome2.dns_count, 2);
+    assert_int_equal(welcome2.dns[1], 0x01010101);
+    len = frame_put_ack(out, &ack);
+    assert_true(frame_get_ack(out + 4, len - 4, &ack2));
+    assert_true(ack2.bytes == ack.bytes && ack2.delay_us == 4711);
+    len = frame_put_ping(out, FRAME_PONG, UINT64_C(0xfedcba9876543210));
+    assert_int_equal(out[0], FRAME_PONG);
+    assert_true(frame_get_ping(out + 4, len - 4, &opaque));
+    assert_true(opaque == UINT64_C(0xfedcba9876543210));
+    len = frame_put_bye(out, BYE_BUSY, "no room");
+    assert_true(frame_get_bye(out + 4, len - 4, &bye));
+    assert_int_equal(bye.code, BYE_BUSY);
+    assert_string_equal(bye.text, "no room");
+}
+
+/* The bytes on the wire as docs/PROTOCOL.md draws them. */
+static void an_ack_looks_as_documented(void **state)
+{
+    static const uint8_t want[] = {4, 0, 0, 12, 0, 0, 0, 0, 0, 1, 0x02, 0x03, 0, 0, 0x12, 0x34};
+    uint8_t out[32];
+    (void)state;
+    assert_int_equal(frame_put_ack(out, &(struct frame_ack){.bytes = 0x10203, .delay_us = 0x1234}), sizeof want);
+    assert_memory_equal(out, want, sizeof want);
+}
+
+static void every_truncation_is_refused_without_overreading(void **state)
+{
+    uint8_t out[FRAME_HEADER_LEN + FRAME_CONTROL_MAX];
+    struct guard guard;
+    (void)state;
+    guard_init(&guard, sizeof out);
+    size_t len = frame_put_welcome(out, &(struct frame_welcome){.version = 1, .dns_count = 4});
+    for (size_t cut = 0; cut < len - FRAME_HEADER_LEN; cut++) {
+        struct frame_welcome w;
+        assert_false(frame_get_welcome(guard_place(&guard, out + 4, cut), cut, &w));
+    }
+    len = frame_put_hello(out, &(struct frame_hello){.version = 1});
+    for (size_t cut = 0; cut < len - FRAME_HEADER_LEN; cut++) {
+        struct frame_hello h;
+        assert_false(frame_get_hello(guard_place(&guard, out + 4, cut), cut, &h));
+    }
+    for (size_t cut = 0; cut < 12; cut++) {
+        struct frame_ack a;
+        uint64_t opaque;
+        struct frame_bye b;
+        uint8_t *p = guard_place(&guard, out, cut);
+        assert_false(frame_get_ack(p, cut, &a));
+        assert_true(frame_get_ping(p, cut, &opaque) == (cut >= 8));
+        assert_true(frame_get_bye(p, cut, &b) == (cut >= 2));
+    }
+    guard_done(&guard);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_survive_any_cutting),
+        cmocka_unit_test(impossible_lengths_end_the_stream),
+        cmocka_unit_test(an_error_from_the_callback_stops_reading),
+        cmocka_unit_test(control_frames_round_trip),
+        cmocka_unit_test(an_ack_looks_as_documented),
+        cmocka_unit_test(every_truncation_is_refused_without_overreading),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

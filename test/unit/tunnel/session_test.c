@@ -1,0 +1,375 @@
+/* Paths and sessions with two ends, a fake clock and wires that are just function calls. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tunnel/session.h"
+
+enum { SECOND = 1000000 };
+
+/* One end of a path: what it sends is kept until the test carries it over. */
+struct end {
+    struct path path;
+    uint8_t wire[1 << 20];
+    size_t wire_len, messages;
+    bool congested;
+    int send_fails;
+    size_t packets, packet_bytes, hellos, welcomes, activates, byes;
+};
+
+static int end_send(void *ctx, const uint8_t *data, size_t len)
+{
+    struct end *e = ctx;
+    if (e->send_fails)
+        return e->send_fails;
+    assert_true(len <= sizeof e->wire - e->wire_len);
+    memcpy(e->wire + e->wire_len, data, len);
+    e->wire_len += len;
+    e->messages++;
+    return 0;
+}
+static bool end_congested(void *ctx)
+{
+    return ((struct end *)ctx)->congested;
+}
+static int end_packet(void *ctx, uint8_t *packet, size_t len)
+{
+    struct end *e = ctx;
+    (void)packet;
+    e->packets++;
+    e->packet_bytes += len;
+    return 0;
+}
+static int end_hello(void *ctx, const struct frame_hello *hello)
+{
+    struct end *e = ctx;
+    (void)hello;
+    e->hellos++;
+    e->path.up = true;
+    return 0;
+}
+static int end_welcome(void *ctx, const struct frame_welcome *welcome)
+{
+    (void)welcome;
+    ((struct end *)ctx)->welcomes++;
+    return 0;
+}
+static int end_activate(void *ctx)
+{
+    ((struct end *)ctx)->activates++;
+    return 0;
+}
+static int end_bye(void *ctx, const struct frame_bye *bye)
+{
+    (void)bye;
+    ((struct end *)ctx)->byes++;
+    return 0;
+}
+static const struct path_ops end_ops = {end_send, end_congested, end_packet, end_hello, end_welcome, end_activate, end_bye};
+
+static struct end *end_new(bool plain, bool up)
+{
+    struct end *e = calloc(1, sizeof *e);
+    if (e == NULL || path_init(&e->path, plain, &end_ops, e, SECOND) < 0)
+        abort();
+    e->path.up = up;
+    return e;
+}
+static void end_free(struct end *e)
+{
+    path_done(&e->path);
+    free(e);
+}
+static int carry(struct end *from, struct end *to, uint64_t now_us)
+{
+    size_t len = from->wire_len;
+    from->wire_len = 0;
+    return path_receive(&to->path, from->wire, len, now_us);
+}
+
+struct fixture {
+    struct pbuf_pool *pool;
+    struct session s;
+};
+static void fixture_init(struct fixture *f)
+{
+    uint8_t token[FRAME_TOKEN_LEN] = {1};
+    if (pbuf_pool_new(8 << 20, &f->pool) < 0)
+        abort();
+    session_init(&f->s, 1, token, f->pool, SECOND);
+}
+static void fixture_done(struct fixture *f)
+{
+    session_done(&f->s);
+    assert_int_equal(pbuf_pool_lent(f->pool), 0);
+    pbuf_pool_free(f->pool);
+}
+static void give(struct fixture *f, size_t count, size_t len, uint64_t now_us)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct pbuf *b = pbuf_get(f->pool, len);
+        assert_non_null(b);
+        memset(b->data, 0x45, len);
+        b->len = (uint32_t)len;
+        session_send(&f->s, b, now_us);
+    }
+}
+
+static void packets_cross_in_batches_and_are_acknowledged(void **state)
+{
+    struct fixture f;
+    struct end *a = end_new(false, true), *b = end_new(false, true);
+    (void)state;
+    fixture_init(&f);
+    session_attach(&f.s, &a->path);
+    give(&f, 30, 1000, SECOND);
+    session_flush(&f.s, SECOND);
+    assert_int_equal(a->messages, 1);
+    assert_int_equal(carry(a, b, SECOND + 10), 0);
+    assert_int_equal(b->packets, 30);
+    path_flush(&b->path, NULL, SECOND + 20);
+    assert_int_equal(b->messages, 1);
+    assert_int_equal(carry(b, a, SECOND + 30), 0);
+    assert_true(a->path.window.acked == 30 * 1004);
+    path_flush(&b->path, NULL, SECOND + 40);
+    assert_int_equal(b->messages, 1); /* nothing new: no second acknowledgement */
+    session_detach(&f.s, &a->path, SECOND);
+    fixture_done(&f);
+    end_free(a);
+    end_free(b);
+}
+
+static void no_more_than_the_window_leaves(void **state)
+{
+    struct fixture f;
+    struct end *a = end_new(false, true), *b = end_new(false, true);
+    (void)state;
+    fixture_init(&f);
+    session_attach(&f.s, &a->path);
+    give(&f, 1000, 1400, SECOND);
+    session_flush(&f.s, SECOND);
+    assert_true(a->wire_len <= WINDOW_INITIAL);
+    assert_true(a->wire_len > WINDOW_INITIAL - 2 * 1404);
+    size_t before = a->path.sent_packets;
+    session_flush(&f.s, SECOND + 1);
+    assert_int_equal(a->path.sent_packets, before);
+    assert_int_equal(carry(a, b, SECOND + 100), 0);
+    path_flush(&b->path, NULL, SECOND + 100);
+    assert_int_equal(carry(b, a, SECOND + 200), 0);
+    session_flush(&f.s, SECOND + 200);
+    assert_true(a->path.sent_packets > before);
+    session_detach(&f.s, &a->path, SECOND);
+    fixture_done(&f);
+    end_free(a);
+    end_free(b);
+}
+
+static void nothing_is_forwarded_before_the_session_is_agreed(void **state)
+{
+    struct fixture f;
+    struct end *a = end_new(false, false);
+    uint8_t frame[FRAME_HEADER_LEN + 4] = {FRAME_PACKET, 0, 0, 4, 1, 2, 3, 4};
+    (void)state;
+    fixture_init(&f);
+    session_attach(&f.s, &a->path);
+    give(&f, 3, 100, SECOND);
+    session_flush(&f.s, SECOND);
+    assert_int_equal(a->wire_len, 0);
+    assert_int_equal(path_receive(&a->path, frame, sizeof frame, SECOND), -EPROTO);
+    assert_int_equal(a->packets, 0);
+    session_detach(&f.s, &a->path, SECOND);
+    fixture_done(&f);
+    end_free(a);
+}
+
+static void a_congested_carrier_holds_packets_back(void **state)
+{
+    struct fixture f;
+    struct end *a = end_new(false, true), *p = end_new(true, true);
+    (void)state;
+    fixture_init(&f);
+    session_attach(&f.s, &a->path);
+    a->congested = p->congested = true;
+    give(&f, 3, 100, SECOND);
+    session_flush(&f.s, SECOND);
+    assert_int_equal(a->wire_len, 0);
+    session_attach(&f.s, &p->path);
+    session_flush(&f.s, SECOND);
+    assert_int_equal(p->wire_len, 0);
+    p->congested = false;
+    session_flush(&f.s, SECOND);
+    assert_int_equal(p->messages, 3); /* plain: a message a packet */
+    assert_int_equal(p->wire_len, 300);
+    session_detach(&f.s, &a->path, SECOND);
+    session_detach(&f.s, &p->path, SECOND);
+    fixture_done(&f);
+    end_free(a);
+    end_free(p);
+}
+
+static void the_newest_path_is_used_and_an_older_one_takes_over(void **state)
+{
+    struct fixture f;
+    struct end *e[SESSION_PATHS_MAX + 1];
+    (void)state;
+    fixture_init(&f);
+    for (size_t i = 0; i < SESSION_PATHS_MAX; i++) {
+        e[i] = end_new(false, true);
+        e[i]->path.heard_us = SECOND * (i + 1);
+        assert_null(session_attach(&f.s, &e[i]->path));
+        assert_ptr_equal(f.s.active, &e[i]->path);
+    }
+    session_detach(&f.s, &e[3]->path, 9 * SECOND);
+    assert_ptr_equal(f.s.active, &e[2]->path);
+    session_attach(&f.s, &e[3]->path);
+    e[4] = end_new(false, true);
+    assert_ptr_equal(session_attach(&f.s, &e[4]->path), &e[0]->path); /* the one unheard for longest makes room */
+    assert_int_equal(f.s.path_count, SESSION_PATHS_MAX);
+    for (size_t i = 0; i <= SESSION_PATHS_MAX; i++) {
+        session_detach(&f.s, &e[i]->path, 10 * SECOND);
+        end_free(e[i]);
+    }
+    assert_null(f.s.active);
+    assert_true(f.s.detached_us == 10 * SECOND);
+    fixture_done(&f);
+}
+
+static void a_stale_path_is_left_for_a_live_one(void **state)
+{
+    struct fixture f;
+    struct end *old = end_new(false, true), *live = end_new(false, true);
+    (void)state;
+    fixture_init(&f);
+    session_attach(&f.s, &live->path);
+    session_attach(&f.s, &old->path);
+    uint64_t now = 10 * SECOND;
+    assert_true(path_tick(&old->path, now)); /* pings, and hears nothing */
+    live->path.heard_us = now + PATH_STALE_US;
+    assert_false(session_choose(&f.s, now + PATH_STALE_US - 1));
+    assert_true(session_choose(&f.s, now + PATH_STALE_US + 1));
+    assert_ptr_equal(f.s.active, &live->path);
+    assert_int_equal(live->wire[0], FRAME_ACTIVATE);
+    assert_true(path_tick(&old->path, old->path.heard_us + PATH_DEAD_US));
+    assert_false(path_tick(&old->path, old->path.heard_us + PATH_DEAD_US + 1));
+    session_detach(&f.s, &old->path, now);
+    session_detach(&f.s, &live->path, now);
+    fixture_done(&f);
+    end_free(old);
+    end_free(live);
+}
+
+static void pings_measure_the_round_trip(void **state)
+{
+    struct end *a = end_new(false, true), *b = end_new(false, true);
+    (void)state;
+    assert_true(path_tick(&a->path, 10 * SECOND));
+    assert_int_equal(carry(a, b, 10 * SECOND + 20000), 0);
+    assert_int_equal(carry(b, a, 10 * SECOND + 40000), 0);
+    assert_true(a->path.rtt_us == 40000);
+    assert_false(path_is_stale(&a->path, 10 * SECOND + 2 * PATH_STALE_US));
+    end_free(a);
+    end_free(b);
+}
+
+static void old_packets_are_dropped_from_the_head(void **state)
+{
+    struct fixture f;
+    struct end *a = end_new(false, true);
+    (void)state;
+    fixture_init(&f);
+    give(&f, 2, 100, SECOND);
+    give(&f, 3, 100, SECOND + SESSION_QUEUE_AGE_US);
+    session_attach(&f.s, &a->path);
+    session_flush(&f.s, SECOND + SESSION_QUEUE_AGE_US + 5);
+    assert_int_equal(a->path.sent_packets, 3);
+    assert_int_equal(f.s.queue.dropped_old, 2);
+    session_detach(&f.s, &a->path, SECOND);
+    fixture_done(&f);
+    end_free(a);
+}
+
+static void the_queue_refuses_what_exceeds_its_bound(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_init(&f);
+    give(&f, SESSION_QUEUE_BYTES / 2000 + 10, 2000, SECOND);
+    assert_true(f.s.queue.bytes <= SESSION_QUEUE_BYTES);
+    assert_int_equal(f.s.queue.dropped_full, 10 + (SESSION_QUEUE_BYTES / 2000) - SESSION_QUEUE_BYTES / 2000);
+    fixture_done(&f);
+}
+
+static size_t ended_count;
+static void on_ended(void *ctx, struct session *s)
+{
+    (void)ctx, (void)s;
+    ended_count++;
+}
+
+static void sessions_are_found_by_token_and_forgotten_in_time(void **state)
+{
+    struct pbuf_pool *pool;
+    struct session_table *t;
+    uint8_t token[FRAME_TOKEN_LEN] = {0};
+    bool resumed;
+    (void)state;
+    ended_count = 0;
+    assert_int_equal(pbuf_pool_new(1 << 20, &pool), 0);
+    assert_int_equal(session_table_new(3, 60 * SECOND, pool, on_ended, NULL, &t), 0);
+    struct session *first = session_table_open(t, token, SECOND, &resumed);
+    assert_false(resumed);
+    assert_ptr_equal(session_table_open(t, token, SECOND, &resumed), first);
+    assert_true(resumed);
+    uint32_t id = first->id;
+    for (uint8_t i = 1; i < 3; i++) {
+        token[0] = i;
+        assert_non_null(session_table_open(t, token, 30 * SECOND, &resumed));
+    }
+    token[0] = 9;
+    assert_null(session_table_open(t, token, SECOND, &resumed)); /* full: the new is refused, the old stay */
+    assert_ptr_equal(session_table_by_id(t, id), first);
+    session_table_expire(t, 62 * SECOND);
+    assert_int_equal(ended_count, 1);
+    assert_null(session_table_by_id(t, id));
+    struct session *next = session_table_open(t, token, 62 * SECOND, &resumed);
+    assert_non_null(next);
+    assert_int_not_equal(next->id, id); /* the slot's next owner never inherits flows */
+    assert_null(session_table_by_id(t, 0));
+    session_table_free(t);
+    assert_int_equal(ended_count, 4);
+    pbuf_pool_free(pool);
+}
+
+static void a_broken_peer_ends_the_path(void **state)
+{
+    struct end *a = end_new(false, true);
+    uint8_t ack[16], short_hello[] = {FRAME_HELLO, 0, 0, 3, 1, 2, 3}, unknown[] = {200, 0, 0, 2, 1, 2};
+    (void)state;
+    frame_put_ack(ack, &(struct frame_ack){.bytes = 1});
+    assert_int_equal(path_receive(&a->path, ack, sizeof ack, SECOND), -EPROTO);
+    assert_int_equal(path_receive(&a->path, short_hello, sizeof short_hello, SECOND), -EPROTO);
+    assert_int_equal(path_receive(&a->path, unknown, sizeof unknown, SECOND), 0);
+    end_free(a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(packets_cross_in_batches_and_are_acknowledged),
+        cmocka_unit_test(no_more_than_the_window_leaves),
+        cmocka_unit_test(nothing_is_forwarded_before_the_session_is_agreed),
+        cmocka_unit_test(a_congested_carrier_holds_packets_back),
+        cmocka_unit_test(the_newest_path_is_used_and_an_older_one_takes_over),
+        cmocka_unit_test(a_stale_path_is_left_for_a_live_one),
+        cmocka_unit_test(pings_measure_the_round_trip),
+        cmocka_unit_test(old_packets_are_dropped_from_the_head),
+        cmocka_unit_test(the_queue_refuses_what_exceeds_its_bound),
+        cmocka_unit_test(sessions_are_found_by_token_and_forgotten_in_time),
+        cmocka_unit_test(a_broken_peer_ends_the_path),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
