@@ -1,0 +1,402 @@
+/* test/unit/nat/route_test.c - the NAT as a router: TTL, policy, MTU, options, fragments, checksums, hairpin */
+#include "fixture.h"
+
+static struct build udp_to(uint32_t dst, uint16_t port)
+{
+    return (struct build){.proto = 17, .src = INSIDE, .src_port = 5000, .dst = dst, .dst_port = port, .payload_len = 40};
+}
+
+/* traceroute shows the server as a hop */
+static void nat_answers_time_exceeded_when_the_ttl_ends_here(void **state)
+{
+    (void)state;
+    struct net *n = net_new();
+    struct build b = udp_to(REMOTE, 33434);
+    b.ttl = 1;
+    net_out(n, A, &b);
+    assert_refused(n, DROP_TTL, ICMP_TIME_EXCEEDED, 0);
+    assert_int_equal(got_dst(n), INSIDE);
+    assert_int_equal(build_get32(got_l4(n) + 8 + 12), INSIDE); /* quotes the packet as it was */
+    assert_int_equal(nat_stats(n->nat)->flows, 0);
+    b.ttl = 2;
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    assert_int_equal(n->r.packet[8], 1);
+    struct build back = {.proto = 17, .src = REMOTE, .dst = EXTERNAL, .dst_port = got_src_port(n), .ttl = 1};
+    net_in(n, &back);
+    assert_drop(n, DROP_TTL);
+    back.ttl = 9;
+    assert_int_equal(net_in(n, &back), NAT_FORWARD);
+    assert_int_equal(n->r.packet[8], 8);
+    net_done(n);
+}
+
+static void nat_refuses_what_is_not_the_internet(void **state)
+{
+    (void)state;
+    static const uint32_t private[] = {
+        0x0a000002, 0x0affffff, 0xac100001, 0xac1fffff, 0xc0a80001, 0xa9fea9fe, 0x64400001, 0x647fffff, 0xf0000001,
+    };
+    static const uint32_t no_host[] = {0x00000001, 0x7f000001, 0xe0000001, 0xffffffff};
+    static const uint32_t public[] = {0x09ffffff, 0x0b000000, 0xac0fffff, 0xac200000, 0x643fffff, 0x64800000, 0x08080808};
+    struct net *n = net_new();
+    for (size_t i = 0; i < sizeof private / sizeof *private; i++) {
+        struct build b = udp_to(private[i], 53);
+        net_out(n, A, &b);
+        if (private[i] >= 0xe0000000)
+            assert_drop(n, DROP_POLICY); /* no ICMP error about that (RFC 1122 section 3.2.2) */
+        else
+            assert_refused(n, DROP_POLICY, ICMP_UNREACHABLE, ICMP_ADMIN_PROHIBITED);
+    }
+    for (size_t i = 0; i < sizeof no_host / sizeof *no_host; i++) {
+        struct build b = udp_to(no_host[i], 53);
+        net_out(n, A, &b);
+        assert_drop(n, DROP_POLICY);
+    }
+    assert_int_equal(nat_stats(n->nat)->flows, 0);
+    assert_int_equal(nat_stats(n->nat)->drops_in2out[DROP_POLICY], 13);
+    for (size_t i = 0; i < sizeof public / sizeof *public; i++) {
+        struct build b = udp_to(public[i], 53);
+        assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    }
+    net_done(n);
+}
+
+static void nat_opens_allowed_prefixes_and_the_resolver_for_names_only(void **state)
+{
+    (void)state;
+    struct net *n = net_defaults();
+    struct nat_prefix allow[] = {{0xc0a80100, 24}, {0, 0}};
+    n->config.allow = allow;
+    n->config.allow_count = 1;
+    n->config.resolver = 0xa9fea9fe; /* as in some clouds: also the metadata service */
+    net_start(n);
+    allow[0].addr = 0; /* was copied */
+    struct build b = udp_to(0xc0a801ff, 9999);
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    b = udp_to(0xc0a80200, 9999);
+    net_out(n, A, &b);
+    assert_refused(n, DROP_POLICY, ICMP_UNREACHABLE, ICMP_ADMIN_PROHIBITED);
+    b = udp_to(0xa9fea9fe, 53);
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    b = (struct build){.proto = 6, .src = INSIDE, .src_port = 5000, .dst = 0xa9fea9fe, .dst_port = 80, .flags = TCP_SYN};
+    net_out(n, A, &b);
+    assert_refused(n, DROP_POLICY, ICMP_UNREACHABLE, ICMP_ADMIN_PROHIBITED);
+    b.dst_port = 53;
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    net_done(n);
+
+    n = net_defaults(); /* everything opened: still nothing that is no host */
+    n->config.allow = &allow[1];
+    n->config.allow_count = 1;
+    net_start(n);
+    b = udp_to(0x7f000001, 9999);
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    b = udp_to(0xe0000001, 9999);
+    net_out(n, A, &b);
+    assert_drop(n, DROP_POLICY);
+    net_done(n);
+}
+
+static void nat_drops_impossible_sources(void **state)
+{
+    (void)state;
+    static const uint32_t bad[] = {0x00000001, 0x7f000001, 0xe0000001, 0xffffffff, EXTERNAL};
+    struct net *n = net_new();
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct build b = udp_to(REMOTE, 53);
+        b.src = bad[i];
+        net_out(n, A, &b);
+        assert_drop(n, DROP_SOURCE);
+    }
+    assert_int_equal(nat_stats(n->nat)->drops_in2out[DROP_SOURCE], 5);
+    net_done(n);
+}
+
+static void nat_drops_what_it_cannot_carry(void **state)
+{
+    (void)state;
+    struct net *n = net_new();
+    struct build b = {.proto = 47, .src = INSIDE, .dst = REMOTE, .payload_len = 40};
+    net_out(n, A, &b);
+    assert_drop(n, DROP_PROTOCOL);
+    b = udp_to(REMOTE, 0);
+    net_out(n, A, &b);
+    assert_drop(n, DROP_BAD_HEADER);
+    b = (struct build){.proto = 17, .src = REMOTE, .dst = EXTERNAL + 1, .src_port = 1, .dst_port = 61000};
+    net_in(n, &b);
+    assert_drop(n, DROP_NO_FLOW);
+    uint8_t v6[40] = {0x60};
+    nat_in2out(n->nat, A, v6, sizeof v6, n->now_ms, &n->r);
+    assert_drop(n, DROP_NOT_IP4);
+    net_done(n);
+}
+
+/* RFC 4787 REQ-13 */
+static void nat_tells_the_mtu_when_a_packet_with_df_is_too_big(void **state)
+{
+    (void)state;
+    struct net *n = net_defaults();
+    n->config.link_mtu = 1400;
+    net_start(n);
+    struct build b = udp_to(REMOTE, 1000);
+    b.payload_len = 1400 - 28;
+    b.frag = 0x4000;
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    b.payload_len++;
+    net_out(n, A, &b);
+    assert_refused(n, DROP_TOO_BIG, ICMP_UNREACHABLE, ICMP_NEED_FRAG);
+    assert_int_equal(build_get16(got_l4(n) + 6), 1400);
+    b.frag = 0; /* the caller fragments */
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    assert_int_equal(n->r.len, 1401);
+    b = (struct build){.proto = 6, .src = INSIDE, .src_port = 5000, .dst = REMOTE, .dst_port = 80, .flags = TCP_SYN};
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    b.flags = TCP_ACK;
+    b.frag = 0x4000;
+    b.payload_len = 60000; /* offloaded: the caller segments */
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    net_done(n);
+}
+
+static void nat_clamps_the_mss_both_ways(void **state)
+{
+    (void)state;
+    static const uint8_t big[4] = {2, 4, 0x23, 0x00}, small[4] = {2, 4, 0x02, 0x00}; /* 8960, 512 */
+    struct net *n = net_defaults();
+    n->config.link_mtu = 1400;
+    net_start(n);
+    struct build syn = {.proto = 6, .src = INSIDE, .src_port = 5000, .dst = REMOTE, .dst_port = 80, .flags = TCP_SYN,
+                        .tcp_options = big, .tcp_options_len = 4};
+    assert_int_equal(net_out(n, A, &syn), NAT_FORWARD);
+    assert_int_equal(build_get16(got_l4(n) + 22), 1360);
+    struct build back = {.proto = 6, .src = REMOTE, .src_port = 80, .dst = EXTERNAL, .dst_port = got_src_port(n),
+                         .flags = TCP_SYN | TCP_ACK, .tcp_options = big, .tcp_options_len = 4, .partial_csum = true};
+    assert_int_equal(net_in(n, &back), NAT_FORWARD);
+    assert_int_equal(build_get16(got_l4(n) + 22), 1360);
+    back.tcp_options = small;
+    assert_int_equal(net_in(n, &back), NAT_FORWARD);
+    assert_int_equal(build_get16(got_l4(n) + 22), 512);
+    net_done(n);
+}
+
+/* Captured on veth, virtio or after GRO: the field holds the pseudo-header's sum only. net_in() checks the result. */
+static void nat_completes_partial_checksums(void **state)
+{
+    (void)state;
+    struct net *n = net_new();
+    uint16_t port = net_tcp_open(n, A);
+    struct build b = {.proto = 6, .src = REMOTE, .src_port = 80, .dst = EXTERNAL, .dst_port = port, .flags = TCP_ACK,
+                      .payload_len = 60001, .partial_csum = true};
+    assert_int_equal(net_in(n, &b), NAT_FORWARD);
+    assert_int_equal(n->r.len, 60041);
+    port = net_udp(n, A, 5000, REMOTE, 1000);
+    b = (struct build){.proto = 17, .src = REMOTE, .src_port = 1000, .dst = EXTERNAL, .dst_port = port, .payload_len = 7,
+                       .partial_csum = true};
+    assert_int_equal(net_in(n, &b), NAT_FORWARD);
+    b = udp_to(REMOTE, 1000);
+    b.partial_csum = true;
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    net_done(n);
+}
+
+/* RFC 768: 0 means none; a damaged packet stays damaged for its receiver to see */
+static void nat_keeps_missing_and_wrong_udp_checksums(void **state)
+{
+    (void)state;
+    struct net *n = net_new();
+    struct build b = udp_to(REMOTE, 1000);
+    b.no_csum = true;
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    assert_int_equal(build_get16(got_l4(n) + 6), 0);
+    b.no_csum = false;
+    size_t len = build_packet(n->packet, &b);
+    n->packet[len - 1] ^= 1;
+    nat_in2out(n->nat, A, n->packet, len, n->now_ms, &n->r);
+    assert_int_equal(n->r.verdict, NAT_FORWARD);
+    assert_false(build_valid(n->r.packet));
+    net_done(n);
+}
+
+static void nat_does_not_carry_bytes_behind_the_packet(void **state)
+{
+    (void)state;
+    struct net *n = net_new();
+    struct build b = udp_to(REMOTE, 1000);
+    size_t len = build_packet(n->packet, &b);
+    nat_in2out(n->nat, A, n->packet, len + 100, n->now_ms, &n->r);
+    assert_int_equal(n->r.verdict, NAT_FORWARD);
+    assert_int_equal(n->r.len, len);
+    net_done(n);
+}
+
+/* RFC 7126 section 4.3; a recorded route would tell inside addresses */
+static void nat_drops_source_routes_and_blanks_recorded_ones(void **state)
+{
+    (void)state;
+    static const uint8_t source[8] = {131, 7, 4, 10, 0, 0, 9, 0}, record[8] = {7, 7, 8, 10, 0, 0, 9, 0};
+    struct net *n = net_new();
+    struct build b = udp_to(REMOTE, 1000);
+    b.ip_options = source;
+    b.ip_options_len = 8;
+    net_out(n, A, &b);
+    assert_drop(n, DROP_BAD_HEADER);
+    b.ip_options = record;
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    assert_int_equal(n->r.packet[20], 1);
+    assert_int_equal(n->r.packet[23], 1);
+    net_done(n);
+}
+
+/* --- fragments: RFC 4787 REQ-14 --- */
+
+/* Cut a datagram in two by hand at `at` bytes of payload. @return length of the piece, written to out */
+static size_t piece(uint8_t *out, const uint8_t *packet, size_t len, size_t at, bool first)
+{
+    size_t from = first ? 20 : 20 + at, to = first ? 20 + at : len;
+    for (size_t i = 0; i < 20; i++)
+        out[i] = packet[i];
+    for (size_t i = from; i < to; i++)
+        out[20 + i - from] = packet[i];
+    build_put16(out + 2, (uint32_t)(20 + to - from));
+    build_put16(out + 6, first ? 0x2000 : (uint32_t)(at / 8));
+    build_put16(out + 10, 0);
+    build_put16(out + 10, (uint16_t)~build_sum(out, 20, 0));
+    return 20 + to - from;
+}
+
+static void nat_puts_fragments_together_in_any_order(void **state)
+{
+    (void)state;
+    static uint8_t whole[2048];
+    for (int first = 0; first < 2; first++) {
+        struct net *n = net_new();
+        struct build b = udp_to(REMOTE, 1000);
+        b.payload_len = 1992;
+        b.id = 7;
+        size_t total = build_packet(whole, &b), len = piece(n->packet, whole, total, 1000, first == 0);
+        nat_in2out(n->nat, A, n->packet, len, n->now_ms, &n->r);
+        assert_int_equal(n->r.verdict, NAT_HELD);
+        len = piece(n->packet, whole, total, 1000, first != 0);
+        nat_in2out(n->nat, B, n->packet, len, n->now_ms, &n->r); /* another laptop's is another datagram */
+        assert_int_equal(n->r.verdict, NAT_HELD);
+        nat_in2out(n->nat, A, n->packet, len, n->now_ms, &n->r);
+        assert_int_equal(n->r.verdict, NAT_FORWARD);
+        assert_int_equal(n->r.len, total);
+        assert_true(build_valid(n->r.packet));
+        assert_int_equal(got_src(n), EXTERNAL);
+        uint16_t port = got_src_port(n);
+
+        b.src = REMOTE;
+        b.dst = EXTERNAL;
+        b.src_port = 1000;
+        b.dst_port = port;
+        total = build_packet(whole, &b);
+        len = piece(n->packet, whole, total, 1000, first == 0);
+        nat_out2in(n->nat, n->packet, len, n->now_ms, &n->r);
+        assert_int_equal(n->r.verdict, NAT_HELD);
+        len = piece(n->packet, whole, total, 1000, first != 0);
+        nat_out2in(n->nat, n->packet, len, n->now_ms, &n->r);
+        assert_int_equal(n->r.verdict, NAT_FORWARD);
+        assert_int_equal(n->r.session, A);
+        assert_true(build_valid(n->r.packet));
+        assert_int_equal(got_dst_port(n), 5000);
+        net_done(n);
+    }
+}
+
+static void nat_survives_a_fragment_flood_from_one_sender(void **state)
+{
+    (void)state;
+    static uint8_t whole[2048];
+    struct net *n = net_new();
+    net_udp(n, A, 5000, REMOTE, 1000);
+    uint16_t port = got_src_port(n);
+    struct build flood = {.proto = 17, .src = OTHER, .src_port = 9, .dst = EXTERNAL, .dst_port = 9, .payload_len = 1400,
+                          .frag = 0x2000};
+    for (int i = 0; i < 5000; i++) {
+        flood.id = (uint16_t)i;
+        net_in(n, &flood);
+        net_out(n, B, &(struct build){.proto = 17, .src = INSIDE, .src_port = 9, .dst = REMOTE, .dst_port = 9,
+                                      .payload_len = 1400, .frag = 0x2000, .id = (uint16_t)i});
+    }
+    assert_true(nat_stats(n->nat)->drops_out2in[DROP_FRAGMENT] > 4000);
+    assert_true(nat_stats(n->nat)->drops_in2out[DROP_FRAGMENT] > 4000);
+    struct build b = {.proto = 17, .src = REMOTE, .src_port = 1000, .dst = EXTERNAL, .dst_port = port, .payload_len = 1992};
+    size_t total = build_packet(whole, &b), len = piece(n->packet, whole, total, 1000, true);
+    nat_out2in(n->nat, n->packet, len, n->now_ms, &n->r);
+    len = piece(n->packet, whole, total, 1000, false);
+    nat_out2in(n->nat, n->packet, len, n->now_ms, &n->r);
+    assert_int_equal(n->r.verdict, NAT_FORWARD);
+    net_done(n);
+}
+
+/* --- the server's own address --- */
+
+static void nat_reaches_the_server_itself(void **state)
+{
+    (void)state;
+    struct net *n = net_new();
+    struct build b = {.proto = 6, .src = INSIDE, .src_port = 5000, .dst = EXTERNAL, .dst_port = 80, .flags = TCP_SYN, .ttl = 1};
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD); /* it is no hop further: the TTL stays */
+    assert_int_equal(got_src(n), EXTERNAL);
+    assert_int_equal(got_dst(n), EXTERNAL);
+    assert_int_equal(n->r.packet[8], 1);
+    struct build back = {.proto = 6, .src = EXTERNAL, .src_port = 80, .dst = EXTERNAL, .dst_port = got_src_port(n),
+                         .flags = TCP_SYN | TCP_ACK};
+    assert_int_equal(net_in(n, &back), NAT_FORWARD);
+    assert_int_equal(got_src(n), EXTERNAL);
+    assert_int_equal(got_dst(n), INSIDE);
+    b = udp_to(EXTERNAL, 61000); /* in the NAT's range, nobody's */
+    net_out(n, A, &b);
+    assert_drop(n, DROP_NO_FLOW);
+    net_done(n);
+}
+
+/* RFC 4787 REQ-9 */
+static void nat_hairpins_with_the_outside_source(void **state)
+{
+    (void)state;
+    struct net *n = net_new();
+    uint16_t a = net_udp(n, A, 5000, REMOTE, 1000), b = net_udp(n, B, 5000, REMOTE, 1000);
+    struct build to_b = udp_to(EXTERNAL, b), to_a = udp_to(EXTERNAL, a);
+    net_out(n, A, &to_b); /* filtering as from outside: B did not send there yet */
+    assert_drop(n, DROP_FILTERED);
+    assert_int_equal(net_out(n, B, &to_a), NAT_HAIRPIN);
+    assert_int_equal(n->r.session, A);
+    assert_int_equal(got_src(n), EXTERNAL);
+    assert_int_equal(got_src_port(n), b);
+    assert_int_equal(got_dst(n), INSIDE);
+    assert_int_equal(got_dst_port(n), 5000);
+    assert_int_equal(n->r.packet[8], 63); /* one router, one hop */
+    assert_int_equal(net_out(n, A, &to_b), NAT_HAIRPIN);
+    assert_int_equal(n->r.session, B);
+    assert_int_equal(got_src_port(n), a);
+    assert_int_equal(nat_stats(n->nat)->hairpins, 2);
+    to_b.ttl = 1;
+    net_out(n, A, &to_b);
+    assert_refused(n, DROP_TTL, ICMP_TIME_EXCEEDED, 0);
+    net_done(n);
+}
+
+#define T(name) cmocka_unit_test(name)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(nat_answers_time_exceeded_when_the_ttl_ends_here),
+        T(nat_refuses_what_is_not_the_internet),
+        T(nat_opens_allowed_prefixes_and_the_resolver_for_names_only),
+        T(nat_drops_impossible_sources),
+        T(nat_drops_what_it_cannot_carry),
+        T(nat_tells_the_mtu_when_a_packet_with_df_is_too_big),
+        T(nat_clamps_the_mss_both_ways),
+        T(nat_completes_partial_checksums),
+        T(nat_keeps_missing_and_wrong_udp_checksums),
+        T(nat_does_not_carry_bytes_behind_the_packet),
+        T(nat_drops_source_routes_and_blanks_recorded_ones),
+        T(nat_puts_fragments_together_in_any_order),
+        T(nat_survives_a_fragment_flood_from_one_sender),
+        T(nat_reaches_the_server_itself),
+        T(nat_hairpins_with_the_outside_source),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
