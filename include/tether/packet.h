@@ -151,7 +151,7 @@ bool tcp_clamp_mss(struct ip4_view *v, uint16_t mss);
  * Overwrite IPv4 options that carry addresses (record route, timestamp) with no-operation: `ping -R` would tell the
  * internet the laptop's inside address.
  *
- * @return false when the packet must be dropped: source-routed (RFC 7126 section 4.3) or malformed options
+ * @return false when the packet must be dropped: source-routed (RFC 7126 section 4.3) or malformed options; then it is unchanged
  */
 bool ip4_blank_options(struct ip4_view *v);
 

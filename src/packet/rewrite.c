@@ -9,6 +9,8 @@
 #include "packet/wire.h"
 #include "tether/packet.h"
 
+#include <string.h>
+
 enum { OPT_END = 0, OPT_NOP = 1 };
 enum { IP_OPT_RECORD_ROUTE = 7, IP_OPT_TIMESTAMP = 68, IP_OPT_LOOSE_ROUTE = 131, IP_OPT_STRICT_ROUTE = 137 };
 enum { TCP_OPT_MSS = 2, TCP_OPT_MSS_LEN = 4 };
@@ -168,24 +170,30 @@ bool tcp_clamp_mss(struct ip4_view *v, uint16_t mss)
     return false;
 }
 
+/** True when the option list can be walked to its end and routes nothing. */
+static bool options_acceptable(const uint8_t *options, size_t len)
+{
+    size_t at = 0, step;
+    for (; (step = option_len(options, at, len)) != 0; at += step)
+        if (options[at] == IP_OPT_LOOSE_ROUTE || options[at] == IP_OPT_STRICT_ROUTE)
+            return false;
+    return at >= len || options[at] == OPT_END;
+}
+
 bool ip4_blank_options(struct ip4_view *v)
 {
     uint8_t *options = v->ip + IP4_MIN_LEN;
     const size_t len = v->header_len - IP4_MIN_LEN;
+    if (!options_acceptable(options, len))
+        return false; /* unchanged, so that an ICMP error can quote it */
     bool changed = false;
-    size_t at = 0, step;
-    for (; (step = option_len(options, at, len)) != 0; at += step) {
-        if (options[at] == IP_OPT_LOOSE_ROUTE || options[at] == IP_OPT_STRICT_ROUTE)
-            return false;
+    size_t step;
+    for (size_t at = 0; (step = option_len(options, at, len)) != 0; at += step) {
         if (options[at] != IP_OPT_RECORD_ROUTE && options[at] != IP_OPT_TIMESTAMP)
             continue;
-        for (size_t i = 0; i < step; i++)
-            options[at + i] = OPT_NOP;
+        memset(options + at, OPT_NOP, step);
         changed = true;
-        step = 1; /* it is a row of no-operations now */
     }
-    if (at < len && options[at] != OPT_END)
-        return false;
     if (changed)
         ip4_set_header_csum(v->ip, v->header_len);
     return true;

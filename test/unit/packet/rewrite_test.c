@@ -14,6 +14,17 @@ static struct ip4_view parse(uint8_t *packet, size_t len)
     return v;
 }
 
+static bool same_view(const struct ip4_view *a, const struct ip4_view *b)
+{
+    return a->ip == b->ip && a->len == b->len && a->header_len == b->header_len && a->proto == b->proto &&
+           a->src == b->src && a->dst == b->dst && a->frag_off == b->frag_off &&
+           a->more_frags == b->more_frags && a->dont_frag == b->dont_frag && a->ttl == b->ttl &&
+           a->l4 == b->l4 && a->l4_len == b->l4_len && a->src_port == b->src_port &&
+           a->dst_port == b->dst_port && a->tcp_flags == b->tcp_flags &&
+           a->l4_header_len == b->l4_header_len && a->icmp_type == b->icmp_type &&
+           a->icmp_code == b->icmp_code;
+}
+
 static void rewriting_equals_building_the_packet_anew(void **state)
 {
     (void)state;
@@ -44,7 +55,7 @@ static void rewriting_equals_building_the_packet_anew(void **state)
         assert_memory_equal(packet, want, len);
         /* The view followed. */
         const struct ip4_view again = parse(packet, len);
-        assert_memory_equal(&v, &again, sizeof(v));
+        assert_true(same_view(&v, &again));
     }
 }
 
@@ -291,15 +302,21 @@ static void source_routes_and_malformed_options_are_refused(void **state)
 {
     (void)state;
     static const uint8_t bad[][8] = {
-        {131, 7, 4, 10, 0, 0, 9, 0}, {137, 7, 4, 10, 0, 0, 9, 0}, {7, 0, 4, 0}, {7, 9, 4, 0},
+        {131, 7, 4, 10, 0, 0, 9, 0},
+        {137, 7, 4, 10, 0, 0, 9, 0},
+        {7, 0, 4, 0},
+        {7, 9, 4, 0},
+        {7, 3, 4, 68, 9}, /* good, then bad */
         {1, 1, 1, 1, 1, 1, 1, 7},
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-        uint8_t packet[128];
+        uint8_t packet[128], before[128];
         const size_t len =
             build_packet(packet, &(struct build){.proto = 17, .ip_options = bad[i], .ip_options_len = 8});
+        memcpy(before, packet, len);
         struct ip4_view v = parse(packet, len);
         assert_false(ip4_blank_options(&v));
+        assert_memory_equal(packet, before, len);
     }
     uint8_t packet[128];
     const size_t len = build_packet(packet, &(struct build){.proto = 17});
