@@ -83,7 +83,10 @@ static int ask_one(const char *path, char *json, size_t cap)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     struct timeval patience = {.tv_sec = 2};
-    snprintf(addr.sun_path, sizeof addr.sun_path, "%s", path);
+    size_t len_path = strlen(path);
+    if (len_path >= sizeof addr.sun_path)
+        return -ENAMETOOLONG;
+    memcpy(addr.sun_path, path, len_path + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;

@@ -11,11 +11,10 @@
 struct http_server;
 
 struct http_handlers {
-    /**
-     * Somebody upgraded at this path (query stripped). Call ws_listen() to keep it.
-     * @return false: the path takes no websockets (the peer gets 404)
-     */
-    bool (*websocket)(void *ctx, const char *path, struct ws *ws);
+    /** Does this path (query stripped) take websockets, now? If not, the peer gets 404. May be NULL: none does. */
+    bool (*takes_websocket)(void *ctx, const char *path);
+    /** Somebody upgraded there: call ws_listen() at once. */
+    void (*websocket)(void *ctx, const char *path, struct ws *ws);
     /**
      * A GET for something that is not an embedded file: write a JSON document into buf.
      * @return its length, or -1: no such thing (404). May be NULL.
@@ -33,7 +32,7 @@ int http_server_open(struct io_loop *loop, const char *addr, uint16_t port, cons
                      void *ctx, struct http_server **ret_server, struct err *err);
 /** The port it got. */
 uint16_t http_server_port(const struct http_server *server);
-/** Stop accepting and close what is open (upgraded websockets get code 1001). NULL is fine. */
+/** Stop accepting and close what is open; websockets belong to whom they were given. NULL is fine. */
 void http_server_close(struct http_server *server);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <uv.h>
 
-enum { SIGNALS = 3 };
+enum { SIGNALS = 3, READ_BUFFER = 256 * 1024 };
 static const int signal_numbers[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 
 struct io_loop {
@@ -16,6 +16,7 @@ struct io_loop {
     bool signals;
     io_signal_cb signal_cb;
     void *signal_ctx;
+    char read_buffer[READ_BUFFER];
 };
 
 struct io_timer {
@@ -95,6 +96,13 @@ uint64_t io_now_us(void)
 struct uv_loop_s *io_loop_uv(struct io_loop *loop)
 {
     return &loop->uv;
+}
+
+char *io_loop_read_buffer(struct uv_loop_s *uv, size_t *ret_len)
+{
+    struct io_loop *loop = (struct io_loop *)uv; /* its first member */
+    *ret_len = READ_BUFFER;
+    return loop->read_buffer;
 }
 
 /* --- timers --- */

@@ -8,6 +8,7 @@
 #ifndef TETHER_IO_LOOP_H
 #define TETHER_IO_LOOP_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct io_loop;
@@ -27,6 +28,8 @@ uint64_t io_now_ms(const struct io_loop *loop);
 uint64_t io_now_us(void);
 /** For the other files of src/io. */
 struct uv_loop_s *io_loop_uv(struct io_loop *loop);
+/** One read buffer for all sockets of a loop: what is read is used up before the next read. */
+char *io_loop_read_buffer(struct uv_loop_s *uv, size_t *ret_len);
 
 typedef void (*io_timer_cb)(void *ctx);
 /** A timer that is not running yet. */

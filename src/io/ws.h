@@ -74,6 +74,9 @@ int ws_send(struct ws *ws, enum ws_opcode opcode, const uint8_t *data, size_t le
 size_t ws_backlog(const struct ws *ws);
 /** Above this a well-behaved sender waits for drained(). */
 size_t ws_high_water(void);
+/** Stop and go on reading: a relay whose other leg is behind. What is already being handed out still comes. */
+void ws_pause(struct ws *ws);
+void ws_resume(struct ws *ws);
 /** Start the closing handshake, bounded by a timer; closed() follows. Twice is harmless. */
 void ws_close(struct ws *ws, int code, const char *reason);
 /** "address:port" of the other side. */

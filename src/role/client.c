@@ -207,25 +207,30 @@ static const struct carrier_events carrier_events = {
     .closed = on_closed,
 };
 
-static bool on_websocket(void *ctx, const char *path, struct ws *ws)
+static bool takes_websocket(void *ctx, const char *path)
 {
     struct client *c = ctx;
     if (strcmp(path, "/websocket") != 0 && strcmp(path, "/websocket/") != 0)
         return false;
-    if (c->carriers == CARRIERS_MAX) {
-        c->refused_carriers++;
-        return false;
-    }
+    if (c->carriers < CARRIERS_MAX)
+        return true;
+    c->refused_carriers++;
+    return false;
+}
+
+static void on_websocket(void *ctx, const char *path, struct ws *ws)
+{
+    struct client *c = ctx;
+    (void)path;
     struct carrier *carrier = carrier_open(c->loop, ws, c->tls, true, &carrier_events, c);
     if (carrier == NULL)
-        return true;
+        return;
     c->carrier[c->carriers++] = carrier;
     log_info("client", carrier_peer(carrier), "phone connected", NULL);
     if (c->config->plain) {
         use_carrier(c, carrier);
         log_info("client", carrier_peer(carrier), "session up", "plain=yes");
     }
-    return true;
 }
 
 /* --- what others see --- */
@@ -259,7 +264,7 @@ static int on_status(void *ctx, char *buf, size_t cap)
     return page_json(ctx, buf, cap);
 }
 
-static const struct http_handlers http_handlers = {.websocket = on_websocket, .json = on_json, .page = true};
+static const struct http_handlers http_handlers = {.takes_websocket = takes_websocket, .websocket = on_websocket, .json = on_json, .page = true};
 
 /* --- life --- */
 

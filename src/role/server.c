@@ -270,23 +270,28 @@ static const struct carrier_events carrier_events = {
     .closed = on_closed,
 };
 
-static bool on_websocket(void *ctx, const char *path, struct ws *ws)
+static bool takes_websocket(void *ctx, const char *path)
 {
     struct server *s = ctx;
     if (strcmp(path, "/websocket") != 0 && strcmp(path, "/websocket/") != 0)
         return false;
-    if (s->carriers == CARRIERS_MAX) {
-        s->counters.carriers_refused++;
-        return false;
-    }
+    if (s->carriers < CARRIERS_MAX)
+        return true;
+    s->counters.carriers_refused++;
+    return false;
+}
+
+static void on_websocket(void *ctx, const char *path, struct ws *ws)
+{
+    struct server *s = ctx;
+    (void)path;
     struct carrier *carrier = carrier_open(s->loop, ws, s->tls, false, &carrier_events, s);
     if (carrier == NULL)
-        return true;
+        return;
     s->carrier[s->carriers++] = carrier;
     log_info("server", carrier_peer(carrier), "phone connected", NULL);
     if (s->tls == NULL && !attach_plain(s, carrier))
         carrier_close(carrier, WS_CLOSE_BUSY, "no room for another laptop");
-    return true;
 }
 
 /* A session's end takes its flows along. */
@@ -318,7 +323,7 @@ static int on_status(void *ctx, char *buf, size_t cap)
     return server_status_json(&s->counters, s->sessions, nat_stats(s->nat), buf, cap);
 }
 
-static const struct http_handlers tunnel_handlers = {.websocket = on_websocket};
+static const struct http_handlers tunnel_handlers = {.takes_websocket = takes_websocket, .websocket = on_websocket};
 static const struct http_handlers page_handlers = {.json = on_page_json, .page = true};
 
 /* --- life --- */

@@ -1,0 +1,254 @@
+/*
+ * io/http_conn.c - one HTTP connection: reads a head, answers, reads the next one; or becomes a websocket
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/http_priv.h"
+#include "io/ws_priv.h"
+
+enum { HEAD_MS = 10000, IDLE_MS = 30000, ANSWER_MS = 30000, LINGER_MS = 1000 };
+
+struct http_conn {
+    struct http_server *server;
+    struct http_conn *next, *prev;
+    uv_tcp_t *tcp;
+    uv_timer_t timer;
+    uv_write_t write;
+    struct http_answer reply;
+    int open_handles;
+    bool closing, writing, read_eof;
+    size_t have;
+    char buf[HTTP_HEAD_MAX + 1];
+};
+
+static void serve(struct http_conn *c);
+
+static void unlink_conn(struct http_conn *c)
+{
+    if (c->prev != NULL)
+        c->prev->next = c->next;
+    else
+        c->server->conns = c->next;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    c->server->conn_count--;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct http_conn *c = handle->data;
+    if (handle != (uv_handle_t *)&c->timer)
+        free(handle);
+    if (--c->open_handles == 0) {
+        free(c->reply.owned);
+        free(c);
+    }
+}
+
+void http_conn_close(struct http_conn *c)
+{
+    if (c->closing)
+        return;
+    c->closing = true;
+    unlink_conn(c);
+    c->open_handles = c->tcp != NULL ? 2 : 1;
+    if (c->tcp != NULL)
+        uv_close((uv_handle_t *)c->tcp, on_closed);
+    uv_close((uv_handle_t *)&c->timer, on_closed);
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+    struct http_conn *c = timer->data;
+    if (c->writing || c->have == 0 || c->reply.close) {
+        http_conn_close(c); /* does not read our answer, or has nothing to ask */
+        return;
+    }
+    c->reply.close = true;
+    http_answer_error(&c->reply, 408, "", false);
+    serve(c);
+}
+
+static void on_shut_down(uv_shutdown_t *req, int status)
+{
+    (void)status;
+    free(req);
+}
+
+/* After an answer that refuses unread input, wait a moment for the peer to close: a reset could overtake the answer. */
+static void linger(struct http_conn *c)
+{
+    c->have = 0;
+    uv_shutdown_t *req = malloc(sizeof *req);
+    if (req == NULL || uv_shutdown(req, (uv_stream_t *)c->tcp, on_shut_down) < 0) {
+        free(req);
+        http_conn_close(c);
+        return;
+    }
+    uv_timer_start(&c->timer, on_timeout, LINGER_MS, 0);
+}
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct http_conn *c = req->data;
+    c->writing = false;
+    free(c->reply.owned);
+    c->reply.owned = NULL;
+    if (c->closing)
+        return;
+    if (status < 0 || (c->read_eof && c->have == 0)) {
+        http_conn_close(c);
+    } else if (c->reply.close) {
+        linger(c);
+    } else {
+        uv_timer_start(&c->timer, on_timeout, IDLE_MS, 0);
+        c->reply = (struct http_answer){0};
+        serve(c);
+    }
+}
+
+static void send_reply(struct http_conn *c)
+{
+    struct http_answer *r = &c->reply;
+    uv_buf_t bufs[2] = {uv_buf_init(r->head, (unsigned)r->head_len),
+                        uv_buf_init((char *)(uintptr_t)r->body, (unsigned)r->body_len)};
+    c->writing = true;
+    c->write.data = c;
+    uv_timer_start(&c->timer, on_timeout, ANSWER_MS, 0);
+    if (uv_write(&c->write, (uv_stream_t *)c->tcp, bufs, r->body_len > 0 ? 2 : 1, on_written) < 0)
+        http_conn_close(c);
+}
+
+/* --- becoming a websocket --- */
+
+static void upgrade(struct http_conn *c, const struct http_head *head, struct http_span key)
+{
+    struct http_server *s = c->server;
+    char path[256], accept[HTTP_WS_ACCEPT_LEN + 1], answer[256];
+    struct http_span target = http_target_path(head->target);
+    snprintf(path, sizeof path, "%.*s", (int)(target.len < 255 ? target.len : 255), target.at);
+    if (s->handlers->takes_websocket == NULL || !s->handlers->takes_websocket(s->ctx, path)) {
+        c->reply.close = true;
+        http_answer_error(&c->reply, 404, "", false);
+        send_reply(c);
+        return;
+    }
+    ws_accept_value(key.at, key.len, accept);
+    int len = http_upgrade_reply(answer, sizeof answer, accept);
+    uv_buf_t buf = uv_buf_init(answer, (unsigned)len);
+    uv_read_stop((uv_stream_t *)c->tcp);
+    /* A fresh connection's buffer is empty, so this always fits; if it did not, the connection is useless. */
+    struct ws *ws = uv_try_write((uv_stream_t *)c->tcp, &buf, 1) == len ? ws_adopt(s->loop, c->tcp) : NULL;
+    if (ws == NULL) {
+        http_conn_close(c);
+        return;
+    }
+    c->tcp = NULL;
+    s->handlers->websocket(s->ctx, path, ws);
+    ws_start(ws, c->buf + head->len, c->have - head->len);
+    http_conn_close(c);
+}
+
+/* --- requests --- */
+
+/* The answer to a whole head; upgrades are on their own way afterwards. */
+static void answer(struct http_conn *c, const struct http_head *head)
+{
+    struct http_span key;
+    enum http_upgrade wanted = http_upgrade_check(head, &key);
+    if (wanted == HTTP_UPGRADE_OK) {
+        upgrade(c, head, key);
+        return;
+    }
+    bool head_only = http_span_is(head->method, "HEAD"), body = http_body_len(head) != 0;
+    c->reply.close = !http_keeps_alive(head) || wanted != HTTP_UPGRADE_NONE || body;
+    if (wanted == HTTP_UPGRADE_VERSION)
+        http_answer_error(&c->reply, 426, "Sec-WebSocket-Version: 13\r\n", head_only);
+    else if (wanted == HTTP_UPGRADE_BAD)
+        http_answer_error(&c->reply, 400, "", head_only);
+    else if (body)
+        http_answer_error(&c->reply, http_body_len(head) == -EBADMSG ? 400 : 413, "", head_only);
+    else
+        http_answer_make(&c->reply, c->server, head);
+    memmove(c->buf, c->buf + head->len, c->have - head->len);
+    c->have -= head->len;
+    send_reply(c);
+}
+
+static void serve(struct http_conn *c)
+{
+    struct http_head head;
+    if (c->closing || c->writing)
+        return;
+    if (c->reply.head_len > 0) { /* decided already: a time-out */
+        send_reply(c);
+        return;
+    }
+    int failed = c->have > 0 ? http_request_parse(c->buf, c->have, &head) : -EAGAIN;
+    if (failed == 0) {
+        answer(c, &head);
+    } else if (failed != -EAGAIN) {
+        c->reply.close = true;
+        http_answer_error(&c->reply, http_status_of(failed), "", false);
+        send_reply(c);
+    } else if (c->read_eof) {
+        http_conn_close(c);
+    }
+}
+
+static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
+{
+    struct http_conn *c = handle->data;
+    (void)suggested;
+    *ret_buf = uv_buf_init(c->buf + c->have, (unsigned)(sizeof c->buf - 1 - c->have));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct http_conn *c = stream->data;
+    (void)buf;
+    if (n == UV_EOF && !c->reply.close) {
+        c->read_eof = true;
+        serve(c);
+    } else if (n == UV_ENOBUFS) { /* pipelined more than a head's worth while we answer */
+        http_conn_close(c);
+    } else if (n < 0) {
+        http_conn_close(c);
+    } else if (n > 0 && c->reply.close) {
+        c->have = 0; /* lingering: whatever else comes is not wanted */
+    } else if (n > 0) {
+        if (c->have == 0 && !c->writing)
+            uv_timer_start(&c->timer, on_timeout, HEAD_MS, 0);
+        c->have += (size_t)n;
+        serve(c);
+    }
+}
+
+static void on_orphan_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void http_conn_open(struct http_server *server, uv_tcp_t *take_tcp)
+{
+    struct http_conn *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        uv_close((uv_handle_t *)take_tcp, on_orphan_closed);
+        return;
+    }
+    c->server = server;
+    c->tcp = take_tcp;
+    c->tcp->data = c;
+    uv_timer_init(io_loop_uv(server->loop), &c->timer);
+    c->timer.data = c;
+    c->next = server->conns;
+    if (c->next != NULL)
+        c->next->prev = c;
+    server->conns = c;
+    server->conn_count++;
+    uv_tcp_nodelay(c->tcp, 1);
+    uv_timer_start(&c->timer, on_timeout, HEAD_MS, 0);
+    uv_read_start((uv_stream_t *)c->tcp, alloc_cb, on_read);
+}

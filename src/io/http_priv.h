@@ -1,0 +1,48 @@
+/*
+ * io/http_priv.h - inside of the HTTP server: listener (http_server.c), connection (http_conn.c), answers (http_reply.c)
+ */
+#ifndef TETHER_IO_HTTP_PRIV_H
+#define TETHER_IO_HTTP_PRIV_H
+
+#include <uv.h>
+
+#include "http/reply.h"
+#include "http/upgrade.h"
+#include "io/http_server.h"
+
+enum { HTTP_CONNS_MAX = 256, HTTP_JSON_MAX = 8192 };
+
+struct http_conn;
+
+struct http_server {
+    struct io_loop *loop;
+    uv_tcp_t listener;
+    const struct http_handlers *handlers;
+    void *ctx;
+    struct http_conn *conns; /* not upgraded ones */
+    size_t conn_count;
+    bool closing;
+};
+
+/** An answer: a head of our own and a body that is static or ours. */
+struct http_answer {
+    unsigned status;
+    bool close;      /* hang up afterwards */
+    bool head_only;
+    const char *body;
+    size_t body_len;
+    char *owned;     /* body to free */
+    size_t head_len;
+    char head[1024];
+};
+
+/** Decide the answer to a request that is no upgrade. */
+void http_answer_make(struct http_answer *r, const struct http_server *server, const struct http_head *head);
+/** A short text answer. @param extra one more field with CRLF, or "" */
+void http_answer_error(struct http_answer *r, unsigned status, const char *extra, bool head_only);
+
+/** Serve a connection that was accepted. @param take_tcp heap memory */
+void http_conn_open(struct http_server *server, uv_tcp_t *take_tcp);
+void http_conn_close(struct http_conn *conn);
+
+#endif

@@ -1,0 +1,189 @@
+/* io/ws_client.c - a websocket that we open: resolve, connect, handshake; see ws.h */
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/upgrade.h"
+#include "io/ws_priv.h"
+
+enum { CONNECT_MS = 8000 };
+
+/* Only while the websocket is being opened; freed when both requests are over. */
+struct ws_connecting {
+    struct ws *ws; /* NULL once it was given up */
+    struct ws_url url;
+    uv_getaddrinfo_t resolve;
+    uv_connect_t connect;
+    int pending; /* libuv requests that still refer to this */
+    char key[HTTP_WS_KEY_LEN + 1];
+    size_t have;
+    char buf[HTTP_HEAD_MAX];
+};
+
+static void let_go(struct ws_connecting *k)
+{
+    if (k->ws == NULL && k->pending == 0)
+        free(k);
+}
+
+static void give_up(struct ws *ws, const char *reason)
+{
+    ws_finish(ws, WS_CLOSE_ABNORMAL, reason);
+}
+
+void ws_connecting_abandon(struct ws *ws)
+{
+    struct ws_connecting *k = ws->connecting;
+    if (k == NULL)
+        return;
+    ws->connecting = NULL;
+    k->ws = NULL;
+    uv_cancel((uv_req_t *)&k->resolve);
+    let_go(k);
+}
+
+/* --- the handshake --- */
+
+static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
+{
+    struct ws_connecting *k = ((struct ws *)handle->data)->connecting;
+    (void)suggested;
+    *ret_buf = uv_buf_init(k->buf + k->have, (unsigned)(sizeof k->buf - k->have));
+}
+
+static void on_response(struct ws *ws)
+{
+    struct ws_connecting *k = ws->connecting;
+    struct http_head head;
+    char accept[HTTP_WS_ACCEPT_LEN + 1], early[HTTP_HEAD_MAX], reason[96];
+    int failed = http_response_parse(k->buf, k->have, &head);
+    if (failed == -EAGAIN)
+        return;
+    if (failed) {
+        give_up(ws, "the answer is no HTTP");
+        return;
+    }
+    ws_accept_value(k->key, HTTP_WS_KEY_LEN, accept);
+    if (http_upgrade_accepted(&head, accept) < 0) {
+        snprintf(reason, sizeof reason, "no websocket there (HTTP status %u)", head.status);
+        give_up(ws, reason);
+        return;
+    }
+    size_t early_len = k->have - head.len;
+    memcpy(early, k->buf + head.len, early_len);
+    uv_read_stop((uv_stream_t *)ws->tcp);
+    ws_connecting_abandon(ws);
+    ws->state = WS_OPEN;
+    uv_timer_stop(&ws->timer);
+    if (ws->events->open != NULL)
+        ws->events->open(ws->ctx);
+    ws_start(ws, early, early_len);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct ws *ws = stream->data;
+    (void)buf;
+    if (n < 0) {
+        give_up(ws, n == UV_ENOBUFS ? "the answer is no HTTP" : n == UV_EOF ? "closed during the handshake"
+                                                                         : uv_strerror((int)n));
+    } else if (n > 0) {
+        ws->connecting->have += (size_t)n;
+        on_response(ws);
+    }
+}
+
+static int send_request(struct ws *ws)
+{
+    struct ws_connecting *k = ws->connecting;
+    unsigned char random[16];
+    char request[1200];
+    if (RAND_bytes(random, sizeof random) != 1)
+        return -EIO;
+    EVP_EncodeBlock((unsigned char *)k->key, random, sizeof random);
+    int len = http_upgrade_request(request, sizeof request, k->url.host, k->url.port, k->url.path, k->key);
+    uv_buf_t out = uv_buf_init(request, (unsigned)len);
+    if (len < 0 || uv_try_write((uv_stream_t *)ws->tcp, &out, 1) != len)
+        return -EIO;
+    return uv_read_start((uv_stream_t *)ws->tcp, alloc_cb, on_read);
+}
+
+static void on_connected(uv_connect_t *req, int status)
+{
+    struct ws_connecting *k = req->data;
+    k->pending--;
+    struct ws *ws = k->ws;
+    if (ws == NULL) {
+        let_go(k);
+        return;
+    }
+    if (status < 0) {
+        give_up(ws, uv_strerror(status));
+        return;
+    }
+    ws_name_peer(ws->tcp, ws->peer, sizeof ws->peer);
+    ws_tune_tcp(ws->tcp);
+    if (send_request(ws) < 0)
+        give_up(ws, "cannot send the handshake");
+}
+
+static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
+{
+    struct ws_connecting *k = req->data;
+    k->pending--;
+    struct ws *ws = k->ws;
+    if (ws == NULL) {
+        uv_freeaddrinfo(found);
+        let_go(k);
+        return;
+    }
+    if (status == 0) {
+        status = uv_tcp_connect(&k->connect, ws->tcp, found->ai_addr, on_connected);
+        k->pending += status == 0;
+    }
+    uv_freeaddrinfo(found);
+    if (status < 0)
+        give_up(ws, uv_strerror(status));
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+    give_up(timer->data, "no answer within 8 s");
+}
+
+int ws_connect(struct io_loop *loop, const struct ws_url *url, const struct ws_events *events, void *ctx,
+               struct ws **ret_ws, struct err *err)
+{
+    char port[8];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    if (url->tls)
+        return err_set(err, -EPROTONOSUPPORT, "wss://%s: this build's relay speaks ws:// only; the tunnel inside is "
+                                              "encrypted either way", url->host);
+    struct ws_connecting *k = calloc(1, sizeof *k);
+    uv_tcp_t *tcp = malloc(sizeof *tcp);
+    struct ws *ws = k != NULL && tcp != NULL ? ws_alloc(loop, tcp, false) : NULL;
+    if (ws == NULL) {
+        free(k);
+        free(tcp);
+        return -ENOMEM;
+    }
+    uv_tcp_init(io_loop_uv(loop), tcp);
+    tcp->data = ws;
+    ws->state = WS_CONNECTING;
+    ws->connecting = k;
+    ws_listen(ws, events, ctx);
+    snprintf(ws->peer, sizeof ws->peer, "%.50s:%u", url->host, url->port);
+    k->ws = ws;
+    k->url = *url;
+    k->resolve.data = k->connect.data = k;
+    snprintf(port, sizeof port, "%u", url->port);
+    uv_timer_start(&ws->timer, on_timeout, CONNECT_MS, 0);
+    int failed = uv_getaddrinfo(io_loop_uv(loop), &k->resolve, on_resolved, url->host, port, &hints);
+    k->pending = failed == 0;
+    if (failed)
+        give_up(ws, uv_strerror(failed));
+    *ret_ws = ws;
+    return 0;
+}
