@@ -5,18 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LINE = 64 };
+
 int pool_init(struct pool *pool, size_t size, uint32_t max)
 {
-    *pool = (struct pool){.size = size, .max = max};
-    if (size < sizeof(void *) || max == 0)
+    *pool = (struct pool){.size = (size + LINE - 1) / LINE * LINE, .max = max};
+    if (size == 0 || max == 0)
         return -EINVAL;
-    pool->memory = calloc(max, size);
-    return pool->memory == NULL ? -ENOMEM : 0;
+    pool->block = calloc((size_t)max + 1, pool->size); /* aligned_alloc() would have to be zeroed, so touched */
+    if (pool->block == NULL)
+        return -ENOMEM;
+    pool->memory = pool->block + (LINE - (uintptr_t)pool->block % LINE) % LINE;
+    return 0;
 }
 
 void pool_done(struct pool *pool)
 {
-    free(pool->memory);
+    free(pool->block);
     *pool = (struct pool){0};
 }
 

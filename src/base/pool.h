@@ -2,7 +2,7 @@
  * base/pool.h - a fixed number of equal objects, lent and given back
  *
  * One allocation at the start; pages are touched only once their objects are lent, so a high limit costs address space, not
- * memory. Lending the most recently returned first keeps the working set small.
+ * memory. Lending the most recently returned first keeps the working set small. Objects begin at cache lines.
  */
 #ifndef TETHER_BASE_POOL_H
 #define TETHER_BASE_POOL_H
@@ -11,14 +11,15 @@
 #include <stdint.h>
 
 struct pool {
-    uint8_t *memory;
-    size_t size;         /**< of an object */
+    uint8_t *block;  /**< as allocated */
+    uint8_t *memory; /**< the first object */
+    size_t size;         /**< of an object with padding */
     uint32_t max, fresh; /**< objects from `fresh` on were never lent */
     uint32_t lent;
     void *returned; /**< list through the objects' first bytes */
 };
 
-/** @param size of an object, a multiple of its alignment @return 0, -EINVAL, -ENOMEM */
+/** @param size of an object; rounded up to cache lines @return 0, -EINVAL, -ENOMEM */
 int pool_init(struct pool *pool, size_t size, uint32_t max);
 /** Fine on a zeroed or done pool. */
 void pool_done(struct pool *pool);

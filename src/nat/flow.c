@@ -27,8 +27,8 @@ struct nat_flow *nat_flow_find_outside(struct nat *nat, enum nat_proto proto, ui
     uint32_t value = hash_flow(nat, proto, port, remote, remote_port);
     for (struct hash_node *n = hash_first(&nat->flow_table, value); n != NULL; n = hash_next(n)) {
         struct nat_flow *flow = (struct nat_flow *)n; /* its first member */
-        if (flow->remote != remote || flow->remote_port != remote_port || flow->map->port != port ||
-            flow->map->proto != proto)
+        if (flow->remote != remote || flow->remote_port != remote_port || flow->port != port ||
+            flow->proto != (uint8_t)proto)
             continue;
         if (flow->expires_ms > now_ms)
             return flow;
@@ -62,6 +62,8 @@ enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_
         }
     }
     flow->map = map;
+    flow->port = map->port;
+    flow->proto = (uint8_t)t->proto;
     flow->remote = t->remote;
     flow->remote_port = filter_port(t->proto, t->remote_port);
     flow->only_dns = t->proto == NAT_UDP;
@@ -96,9 +98,9 @@ void nat_flow_free(struct nat *nat, struct nat_flow *flow, uint64_t now_ms)
 /* A shorter wait moves the timer; a longer one is found out when the timer fires. */
 static void renew(struct nat *nat, struct nat_flow *flow, uint64_t expires_ms)
 {
-    bool sooner = expires_ms < flow->expires_ms;
+    bool sooner = expires_ms < flow->expires_ms || flow->expires_ms == 0;
     flow->expires_ms = expires_ms;
-    if (sooner || !wheel_is_set(&flow->timer))
+    if (sooner)
         wheel_set(&nat->wheel, &flow->timer, expires_ms);
 }
 
@@ -112,7 +114,7 @@ static uint32_t udp_idle_ms(const struct nat *nat, struct nat_flow *flow, uint16
 void nat_flow_touch(struct nat *nat, struct nat_flow *flow, const struct ip4_view *v, bool outbound, uint64_t now_ms)
 {
     const struct nat_config *config = &nat->config;
-    switch (flow->map->proto) {
+    switch (flow->proto) {
     case NAT_TCP:
         switch (nat_tcp_track(&flow->tcp_seen, outbound, v->tcp_flags)) {
         case NAT_TCP_KEEP:

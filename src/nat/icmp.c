@@ -50,7 +50,7 @@ static enum drop pass_in(struct nat_call *c, struct ip4_view *inner, enum nat_pr
     ip4_set_src_port(inner, flow->map->inside_port);
     ip4_set_dst(&c->v, flow->map->inside);
     ip4_set_l4_csum(&c->v);
-    return nat_call_pass(c, c->session != 0 ? NAT_HAIRPIN : NAT_FORWARD, flow->map->session->id);
+    return nat_call_pass(c, c->session != 0 ? NAT_HAIRPIN : NAT_FORWARD, flow->map->session_id);
 }
 
 enum drop nat_icmp_error_in(struct nat_call *c)

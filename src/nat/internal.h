@@ -27,9 +27,10 @@ struct nat_session {
     struct nat_map *maps;
 };
 
+/* Of maps and flows, what a packet needs stands in the first 64 bytes: with many flows its cost is that of cache lines. */
 struct nat_map {
     struct hash_node node;
-    uint32_t inside;
+    uint32_t session_id, inside;
     uint16_t inside_port; /**< ICMP: the echo identifier */
     uint16_t port;        /**< external */
     enum nat_proto proto;
@@ -41,11 +42,12 @@ struct nat_map {
 struct nat_flow {
     struct hash_node node;
     struct nat_map *map;
+    uint64_t expires_ms; /**< 0 while it is new */
     uint32_t remote;
-    uint16_t remote_port;
-    uint8_t tcp_seen; /**< nat/tcp.h's */
-    bool only_dns;    /**< UDP: nothing but port 53 was sent to so far */
-    uint64_t expires_ms;
+    uint16_t remote_port, port; /**< port: the map's */
+    uint8_t proto;              /**< the map's */
+    uint8_t tcp_seen;           /**< nat/tcp.h's */
+    bool only_dns;              /**< UDP: nothing but port 53 was sent to so far */
     struct nat_flow *next, *prev; /**< of the map */
     struct wheel_timer timer;     /**< due when the flow expires or earlier: renewing a flow just moves expires_ms */
 };

@@ -32,7 +32,7 @@ struct nat_map *nat_map_find(const struct nat *nat, const struct nat_tuple *t)
     for (struct hash_node *n = hash_first(&nat->map_table, hash_map(nat, t)); n != NULL; n = hash_next(n)) {
         struct nat_map *map = (struct nat_map *)n; /* its first member */
         if (map->inside == t->inside && map->inside_port == t->inside_port && map->proto == t->proto &&
-            map->session->id == t->session)
+            map->session_id == t->session)
             return map;
     }
     return NULL;
@@ -82,6 +82,7 @@ enum drop nat_map_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_m
         session_put(nat, session);
         return DROP_NO_PORT;
     }
+    map->session_id = t->session;
     map->inside = t->inside;
     map->inside_port = t->inside_port;
     map->port = port;

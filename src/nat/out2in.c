@@ -24,7 +24,7 @@ enum drop nat_deliver(struct nat_call *c, enum nat_proto proto)
     ip4_set_dst(v, flow->map->inside);
     ip4_set_dst_port(v, flow->map->inside_port);
     tcp_clamp_mss(v, (uint16_t)(nat->config.link_mtu - TCP_HEADERS_LEN));
-    return nat_call_pass(c, c->session != 0 ? NAT_HAIRPIN : NAT_FORWARD, flow->map->session->id);
+    return nat_call_pass(c, c->session != 0 ? NAT_HAIRPIN : NAT_FORWARD, flow->map->session_id);
 }
 
 static enum drop out2in(struct nat_call *c, uint8_t *packet, size_t len)

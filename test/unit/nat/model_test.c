@@ -1,0 +1,35 @@
+/* test/unit/nat/model_test.c - random packets from both sides: the NAT does what the naive reference says, always */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "nat/model.h"
+
+static void nat_equals_the_naive_reference(void **state)
+{
+    (void)state;
+    static uint8_t bytes[100000];
+    unsigned forwarded = 0, answered = 0, hairpins = 0, errors = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        uint64_t random = seed * 0x9e3779b97f4a7c15ULL;
+        static struct model m;
+        memset(&m, 0, sizeof m);
+        build_rand_bytes(&random, bytes, sizeof bytes);
+        model_run(&m, bytes, sizeof bytes);
+        forwarded += m.forwarded;
+        answered += m.answered;
+        hairpins += m.hairpins;
+        errors += m.errors;
+    }
+    assert_true(forwarded > 10000 && answered > 10000 && hairpins > 100 && errors > 1000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nat_equals_the_naive_reference),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
