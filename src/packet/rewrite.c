@@ -47,6 +47,10 @@ static void mend_l4(const struct ip4_view *v, uint32_t old_word, uint32_t new_wo
     if (udp && check == 0)
         check = 0xffff;
     wire_put16(field, check);
+    /* An echo reply may be zeros throughout, the one message whose sum is 0 rather than 0xffff (RFC 1624
+     * section 3). */
+    if (check == 0 && v->proto == IP_PROTO_ICMP && csum_sum(v->l4, v->l4_len, 0) == 0)
+        wire_put16(field, 0xffff);
 }
 
 static void set_addr(struct ip4_view *v, size_t at, uint32_t addr)

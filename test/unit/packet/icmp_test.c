@@ -234,6 +234,7 @@ static void ip6_errors_are_not_sent_about_errors_even_behind_extension_headers(v
     static const uint8_t hop_echo[16] = {58, 0, 1, 4, 0, 0, 0, 0, 128};
     static const uint8_t hop_error[16] = {58, 0, 1, 4, 0, 0, 0, 0, 1};
     static const uint8_t auth_error[20] = {58, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    static const uint8_t auth_echo[20] = {58, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128}; /* counted in fours */
     static const uint8_t fragment_error[16] = {58, 0, 0, 1, 0, 0, 0, 9, 3};
     static const uint8_t later_of_icmp[16] = {58, 0, 0, 8, 0, 0, 0, 9, 200};
     static const uint8_t later_of_udp[16] = {17, 0, 0, 8, 0, 0, 0, 9, 0};
@@ -243,6 +244,7 @@ static void ip6_errors_are_not_sent_about_errors_even_behind_extension_headers(v
     assert_int_equal(answer6(60, hop_error, 16), 0);
     assert_int_equal(answer6(43, hop_error, 16), 0);
     assert_int_equal(answer6(51, auth_error, 20), 0);
+    assert_int_not_equal(answer6(51, auth_echo, 20), 0);
     assert_int_equal(answer6(44, fragment_error, 16), 0);
     assert_int_equal(answer6(44, later_of_icmp, 16), 0);
     assert_int_not_equal(answer6(44, later_of_udp, 16), 0);

@@ -305,6 +305,34 @@ static void equal_ids_stay_apart_by_scope_addresses_and_protocol(void **state)
     reasm_free(r);
 }
 
+/** Of 65,536 values of 32 bits two are equal every other time: among twelve rounds there are some. */
+static void push_colliding(bool by_scope)
+{
+    const struct reasm_limits limits = {
+        .max_bytes = 1 << 27, .max_datagrams = 65536, .max_per_scope = by_scope ? 1 : 65536, .seed = 1};
+    struct reasm *r = make(&limits);
+    uint8_t packet[64];
+    for (uint32_t round = 0; round < 12; round++) {
+        for (uint32_t i = 0; i < 65536; i++) {
+            const uint32_t key = round * 65536 + i;
+            const struct build b = {
+                .proto = 99, .frag = 0x2000, .payload_len = 8, .src = by_scope ? 0 : 0x0a000000 + key};
+            const size_t len = build_packet(packet, &b);
+            assert_int_equal(push_packet(r, by_scope ? key : 1, packet, len, (uint64_t)round * 2000),
+                             DROP_NONE);
+        }
+        assert_int_equal(kept(r), 65536);
+    }
+    reasm_free(r);
+}
+
+static void keys_whose_hashes_collide_stay_apart(void **state)
+{
+    (void)state;
+    push_colliding(true);
+    push_colliding(false);
+}
+
 static void a_full_table_refuses_the_newest_and_serves_the_old(void **state)
 {
     (void)state;
@@ -341,6 +369,13 @@ static void bytes_are_bounded_and_shared_by_scopes(void **state)
     for (size_t at = 0; at < 40000; at += 1000)
         assert_int_equal(push(r, 2, 0, at, at + 1000, at < 39000, 0), DROP_NONE);
     assert_whole(40000);
+    /* Three scopes, each within its share, find the table's bytes used up. */
+    refused = 0;
+    for (size_t at = 0; at < 40000; at += 1000)
+        for (uint64_t scope = 3; scope < 6; scope++)
+            refused += push(r, scope, 1, at, at + 1000, true, 0) != DROP_NONE;
+    assert_true(refused > 0);
+    assert_true(kept_bytes(r) <= 100000);
     reasm_free(r);
 }
 
@@ -448,6 +483,7 @@ int main(void)
         cmocka_unit_test(a_duplicate_with_other_bytes_is_an_overlap),
         cmocka_unit_test(time_runs_from_the_first_fragment),
         cmocka_unit_test(equal_ids_stay_apart_by_scope_addresses_and_protocol),
+        cmocka_unit_test(keys_whose_hashes_collide_stay_apart),
         cmocka_unit_test(a_full_table_refuses_the_newest_and_serves_the_old),
         cmocka_unit_test(bytes_are_bounded_and_shared_by_scopes),
         cmocka_unit_test(too_many_pieces_kill),

@@ -163,6 +163,22 @@ static void icmp_errors_have_no_identifier_to_set(void **state)
     assert_memory_equal(packet, before, len);
 }
 
+static void an_echo_reply_of_nothing_but_zeros_gets_the_checksum_ffff(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[40];
+    uint8_t packet[128];
+    const size_t len = build_packet(
+        packet,
+        &(struct build){.proto = 1, .icmp_id = 61000, .payload = zeros, .payload_len = sizeof(zeros)});
+    struct ip4_view v = parse(packet, len);
+    ip4_set_dst_port(&v, 0);
+    assert_int_equal(build_get16(packet + 22), 0xffff);
+    assert_true(build_valid(packet));
+    ip4_set_dst_port(&v, 61000);
+    assert_true(build_valid(packet));
+}
+
 static void a_quoted_packet_is_rewritten_as_far_as_it_is_there(void **state)
 {
     (void)state;
@@ -334,6 +350,7 @@ int main(void)
         cmocka_unit_test(ports_of_fragments_behind_the_first_do_not_exist),
         cmocka_unit_test(a_first_fragments_checksum_covers_the_datagram_and_follows),
         cmocka_unit_test(icmp_errors_have_no_identifier_to_set),
+        cmocka_unit_test(an_echo_reply_of_nothing_but_zeros_gets_the_checksum_ffff),
         cmocka_unit_test(a_quoted_packet_is_rewritten_as_far_as_it_is_there),
         cmocka_unit_test(a_quoted_header_checksum_stays_as_wrong_as_it_was),
         cmocka_unit_test(ttl_1_does_not_become_0),
