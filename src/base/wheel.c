@@ -31,10 +31,8 @@ static void place(struct wheel *wheel, struct wheel_timer *timer)
     unsigned level = 0;
     while (level < WHEEL_LEVELS - 1 && wait >> (SLOT_BITS * (level + 1)) != 0)
         level++;
-    uint64_t at = timer->due;
-    if (wait >> (SLOT_BITS * WHEEL_LEVELS) != 0) /* beyond the wheel: as far as it reaches, then again */
-        at = wheel->now + ((uint64_t)1 << (SLOT_BITS * WHEEL_LEVELS)) - 1;
-    unsigned index = (unsigned)(at >> (SLOT_BITS * level)) & SLOT_MASK;
+    /* beyond the wheel's reach it is dealt out again each time its top slot comes round */
+    unsigned index = (unsigned)(timer->due >> (SLOT_BITS * level)) & SLOT_MASK;
     struct wheel_timer *head = &wheel->slots[level * WHEEL_SLOTS + index];
     timer->slot = (uint16_t)(level * WHEEL_SLOTS + index);
     timer->next = head;
@@ -121,10 +119,12 @@ void wheel_advance(struct wheel *wheel, uint64_t now_ms, wheel_cb fire, void *ct
     uint64_t target = now_ms / wheel->tick_ms;
     while (wheel->now < target) {
         wheel->now = next_tick(wheel, target);
-        /* from the top, so that a timer dealt down into a slot that begins at the same tick is dealt on */
-        for (unsigned level = WHEEL_LEVELS - 1; level > 0; level--)
-            if ((wheel->now & (((uint64_t)1 << (SLOT_BITS * level)) - 1)) == 0)
-                cascade(wheel, level);
+        /* place() goes by the time left, so nothing is dealt into a slot of these that already began */
+        for (unsigned level = 1; level < WHEEL_LEVELS; level++) {
+            if ((wheel->now & (((uint64_t)1 << (SLOT_BITS * level)) - 1)) != 0)
+                break;
+            cascade(wheel, level);
+        }
         struct wheel_timer list;
         take_slot(wheel, 0, (unsigned)wheel->now & SLOT_MASK, &list);
         while (!list_empty(&list)) {

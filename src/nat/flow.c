@@ -71,7 +71,6 @@ enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_
     if (flow->next != NULL)
         flow->next->prev = flow;
     map->flows = flow;
-    map->session->flow_count++;
     hash_add(&nat->flow_table, &flow->node, hash_flow(nat, t->proto, map->port, flow->remote, flow->remote_port));
     nat->stats.flows++;
     if (nat->stats.flows > nat->stats.flows_peak)
@@ -88,7 +87,6 @@ void nat_flow_free(struct nat *nat, struct nat_flow *flow, uint64_t now_ms)
     *(flow->prev != NULL ? &flow->prev->next : &map->flows) = flow->next;
     if (flow->next != NULL)
         flow->next->prev = flow->prev;
-    map->session->flow_count--;
     pool_return(&nat->flows, flow);
     nat->stats.flows--;
     if (map->flows == NULL)

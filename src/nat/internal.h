@@ -23,7 +23,7 @@ enum { NAT_REPLY_MAX = 576 };
 
 struct nat_session {
     struct hash_node node;
-    uint32_t id, flow_count;
+    uint32_t id;
     struct nat_map *maps;
 };
 

@@ -157,7 +157,8 @@ static void nat_drops_errors_that_do_not_fit(void **state)
     b.payload_len = build_packet(bad, &inner);
     net_in(n, &b);
     assert_drop(n, DROP_NO_FLOW);
-    inner = (struct build){.proto = 1, .src = EXTERNAL, .dst = REMOTE, .icmp_type = 0, .icmp_id = 61000};
+    sent(n, A, &to_remote[2], out);
+    inner = (struct build){.proto = 1, .src = EXTERNAL, .dst = REMOTE, .icmp_type = 0, .icmp_id = build_get16(out + 24)};
     b.payload_len = build_packet(bad, &inner);
     net_in(n, &b);
     assert_drop(n, DROP_NO_FLOW);

@@ -122,8 +122,9 @@ static void nat_drops_what_it_cannot_carry(void **state)
     b = udp_to(REMOTE, 0);
     net_out(n, A, &b);
     assert_drop(n, DROP_BAD_HEADER);
-    b = (struct build){.proto = 17, .src = REMOTE, .dst = EXTERNAL + 1, .src_port = 1, .dst_port = 61000};
-    net_in(n, &b);
+    uint16_t port = net_udp(n, A, 5000, REMOTE, 1000);
+    b = (struct build){.proto = 17, .src = REMOTE, .dst = EXTERNAL + 1, .src_port = 1000, .dst_port = port};
+    net_in(n, &b); /* right but for the address */
     assert_drop(n, DROP_NO_FLOW);
     uint8_t v6[40] = {0x60};
     nat_in2out(n->nat, A, v6, sizeof v6, n->now_ms, &n->r);
@@ -352,6 +353,23 @@ static void nat_reaches_the_server_itself(void **state)
     net_done(n);
 }
 
+/* In most clouds the server's own address is a private one, mapped one to one further out. */
+static void nat_reaches_the_server_itself_at_a_private_address(void **state)
+{
+    (void)state;
+    struct net *n = net_defaults();
+    n->config.external = 0xac1f0507; /* 172.31.5.7 */
+    net_start(n);
+    struct build b = udp_to(0xac1f0507, 53);
+    b.frag = 0x4000;
+    b.payload_len = 3000; /* the loopback device's MTU is not the link's */
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    b = udp_to(0xac1f0508, 53);
+    net_out(n, A, &b);
+    assert_string_equal(drop_name(n->r.reason), "policy");
+    net_done(n);
+}
+
 /* RFC 4787 REQ-9 */
 static void nat_hairpins_with_the_outside_source(void **state)
 {
@@ -396,6 +414,7 @@ int main(void)
         T(nat_puts_fragments_together_in_any_order),
         T(nat_survives_a_fragment_flood_from_one_sender),
         T(nat_reaches_the_server_itself),
+        T(nat_reaches_the_server_itself_at_a_private_address),
         T(nat_hairpins_with_the_outside_source),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
