@@ -116,9 +116,9 @@ uint16_t csum_update16(uint16_t check, uint16_t old_word, uint16_t new_word);
 uint16_t csum_update32(uint16_t check, uint32_t old_word, uint32_t new_word);
 /** Write the IPv4 header checksum. */
 void ip4_set_header_csum(uint8_t *ip, size_t header_len);
-/** Compute and write the TCP/UDP/ICMP checksum of a whole packet (UDP 0 becomes 0xffff). A fragment is left alone. */
+/** Compute and write the TCP/UDP/ICMP checksum of a whole packet (UDP 0 becomes 0xffff). Fragments and cut quotations are left alone. */
 void ip4_set_l4_csum(struct ip4_view *v);
-/** True when the transport checksum is right. UDP without one, fragments and other protocols count as right. */
+/** True when the transport checksum is right. UDP without one, fragments, other protocols and cut quotations count as right. */
 bool ip4_l4_csum_ok(const struct ip4_view *v);
 /**
  * True when the checksum field holds only the folded pseudo-header sum: Linux left the rest to a NIC that was

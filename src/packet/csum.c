@@ -85,19 +85,18 @@ void ip4_set_header_csum(uint8_t *ip, size_t header_len)
     wire_put16(ip + IP4_CHECK, (uint16_t)~csum_sum(ip, header_len, 0));
 }
 
-/** Where the transport checksum stands, or 0 (never its place) when the protocol has none we know. */
-static size_t check_offset(uint8_t proto)
+/** Where the transport checksum stands, or 0 (never its place) when there is none: other protocols, pieces,
+ * quotations. */
+static size_t check_offset(const struct ip4_view *v)
 {
-    switch (proto) {
-    case IP_PROTO_TCP:
-        return TCP_CHECK;
-    case IP_PROTO_UDP:
-        return UDP_CHECK;
-    case IP_PROTO_ICMP:
-        return ICMP_CHECK;
-    default:
-        return 0;
-    }
+    size_t at = 0;
+    if (v->proto == IP_PROTO_TCP)
+        at = TCP_CHECK;
+    else if (v->proto == IP_PROTO_UDP)
+        at = UDP_CHECK;
+    else if (v->proto == IP_PROTO_ICMP)
+        at = ICMP_CHECK;
+    return ip4_is_fragment(v) || at + 2 > v->l4_len ? 0 : at;
 }
 
 /** The sum with which the transport's own starts: ICMP has no pseudo-header. */
@@ -108,8 +107,8 @@ static uint16_t pseudo_of(const struct ip4_view *v)
 
 void ip4_set_l4_csum(struct ip4_view *v)
 {
-    const size_t at = check_offset(v->proto);
-    if (at == 0 || ip4_is_fragment(v))
+    const size_t at = check_offset(v);
+    if (at == 0)
         return;
     wire_put16(v->l4 + at, 0);
     uint16_t check = (uint16_t)~csum_sum(v->l4, v->l4_len, pseudo_of(v));
@@ -120,8 +119,8 @@ void ip4_set_l4_csum(struct ip4_view *v)
 
 bool ip4_l4_csum_ok(const struct ip4_view *v)
 {
-    const size_t at = check_offset(v->proto);
-    if (at == 0 || ip4_is_fragment(v))
+    const size_t at = check_offset(v);
+    if (at == 0)
         return true;
     if (v->proto == IP_PROTO_UDP && wire_get16(v->l4 + at) == 0)
         return true;
@@ -130,7 +129,6 @@ bool ip4_l4_csum_ok(const struct ip4_view *v)
 
 bool ip4_l4_csum_partial(const struct ip4_view *v)
 {
-    if ((v->proto != IP_PROTO_TCP && v->proto != IP_PROTO_UDP) || ip4_is_fragment(v))
-        return false;
-    return wire_get16(v->l4 + check_offset(v->proto)) == pseudo_of(v);
+    const size_t at = check_offset(v);
+    return at != 0 && v->proto != IP_PROTO_ICMP && wire_get16(v->l4 + at) == pseudo_of(v);
 }

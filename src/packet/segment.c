@@ -37,7 +37,8 @@ static void build(const struct ip4_view *v, uint8_t *scratch, size_t offset, siz
 size_t tcp_segment(const struct ip4_view *v, size_t mtu, uint8_t *scratch, size_t cap, packet_cb cb,
                    void *ctx)
 {
-    if (v->proto != IP_PROTO_TCP || ip4_is_fragment(v) || cap < (v->len < mtu ? v->len : mtu))
+    if (v->proto != IP_PROTO_TCP || v->l4_header_len < TCP_MIN_LEN || ip4_is_fragment(v) ||
+        cap < (v->len < mtu ? v->len : mtu))
         return 0;
     const size_t headers = v->header_len + v->l4_header_len;
     const size_t payload = v->len - headers;

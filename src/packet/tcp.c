@@ -9,8 +9,8 @@
 size_t tcp_make_rst(uint8_t *out, size_t cap, const struct ip4_view *about)
 {
     const size_t len = IP4_MIN_LEN + TCP_MIN_LEN;
-    if (about->proto != IP_PROTO_TCP || ip4_is_fragment(about) || (about->tcp_flags & TCP_RST) ||
-        !ip4_may_answer(about) || cap < len)
+    if (about->proto != IP_PROTO_TCP || about->l4_header_len < TCP_MIN_LEN || ip4_is_fragment(about) ||
+        (about->tcp_flags & TCP_RST) || !ip4_may_answer(about) || cap < len)
         return 0;
 
     uint8_t *tcp = out + IP4_MIN_LEN;

@@ -112,6 +112,10 @@ static void parse_quoted(uint8_t *packet, size_t len, struct fuzz_input *in)
     if (ip4_parse_embedded(packet, len, &v) != DROP_NONE)
         return;
     check_view(&v, packet, len);
+    uint8_t rst[40];
+    (void)ip4_l4_csum_partial(&v);
+    (void)tcp_make_rst(rst, sizeof(rst), &v);
+    (void)tcp_clamp_mss(&v, 536);
     rewrite_and_return(&v, in);
 }
 

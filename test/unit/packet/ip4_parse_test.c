@@ -296,12 +296,8 @@ static void nothing_reads_or_writes_behind_any_truncation(void **state)
                 use(&v, &seed);
             else
                 assert_true(n < len);
-            if (ip4_parse_embedded(guard_place(&guard, cut, n), n, &v) == DROP_NONE) {
-                ip4_set_src(&v, build_rand(&seed));
-                ip4_set_dst(&v, build_rand(&seed));
-                ip4_set_src_port(&v, (uint16_t)build_rand(&seed));
-                ip4_set_dst_port(&v, (uint16_t)build_rand(&seed));
-            }
+            if (ip4_parse_embedded(guard_place(&guard, cut, n), n, &v) == DROP_NONE)
+                use(&v, &seed); /* partly meant for whole packets, but must not leave the bytes there are */
             if (n < 20)
                 continue;
             build_put16(
