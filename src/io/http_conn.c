@@ -19,11 +19,14 @@ struct http_conn {
     struct http_answer reply;
     int open_handles;
     bool closing, writing, read_eof;
+    uint64_t idle_since_ms;
     size_t have;
     char buf[HTTP_HEAD_MAX + 1];
 };
 
 static void serve(struct http_conn *c);
+static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf);
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 
 static void unlink_conn(struct http_conn *c)
 {
@@ -59,6 +62,22 @@ void http_conn_close(struct http_conn *c)
     uv_close((uv_handle_t *)&c->timer, on_closed);
 }
 
+static bool is_idle(const struct http_conn *c)
+{
+    return c->have == 0 && !c->writing && !c->reply.close;
+}
+
+bool http_conn_evict(struct http_server *server)
+{
+    struct http_conn *oldest = NULL;
+    for (struct http_conn *c = server->conns; c != NULL; c = c->next)
+        if (is_idle(c) && (oldest == NULL || c->idle_since_ms <= oldest->idle_since_ms))
+            oldest = c;
+    if (oldest != NULL)
+        http_conn_close(oldest);
+    return oldest != NULL;
+}
+
 static void on_timeout(uv_timer_t *timer)
 {
     struct http_conn *c = timer->data;
@@ -67,7 +86,7 @@ static void on_timeout(uv_timer_t *timer)
         return;
     }
     c->reply.close = true;
-    http_answer_error(&c->reply, 408, "", false);
+    http_answer_error(&c->reply, 408, false);
     serve(c);
 }
 
@@ -100,13 +119,18 @@ static void on_written(uv_write_t *req, int status)
         return;
     if (status < 0 || (c->read_eof && c->have == 0)) {
         http_conn_close(c);
-    } else if (c->reply.close) {
+        return;
+    }
+    if (c->reply.close) {
         linger(c);
     } else {
-        uv_timer_start(&c->timer, on_timeout, IDLE_MS, 0);
+        c->idle_since_ms = io_now_ms(c->server->loop);
+        uv_timer_start(&c->timer, on_timeout, c->have > 0 ? HEAD_MS : IDLE_MS, 0);
         c->reply = (struct http_answer){0};
         serve(c);
     }
+    if (!c->closing && !c->writing && !c->read_eof)
+        uv_read_start((uv_stream_t *)c->tcp, alloc_cb, on_read);
 }
 
 static void send_reply(struct http_conn *c)
@@ -114,8 +138,11 @@ static void send_reply(struct http_conn *c)
     struct http_answer *r = &c->reply;
     uv_buf_t bufs[2] = {uv_buf_init(r->head, (unsigned)r->head_len),
                         uv_buf_init((char *)(uintptr_t)r->body, (unsigned)r->body_len)};
+    if (c->closing) /* the server was closed from inside of a handler */
+        return;
     c->writing = true;
     c->write.data = c;
+    uv_read_stop((uv_stream_t *)c->tcp); /* pipelined requests wait in the kernel, where they have a bound */
     uv_timer_start(&c->timer, on_timeout, ANSWER_MS, 0);
     if (uv_write(&c->write, (uv_stream_t *)c->tcp, bufs, r->body_len > 0 ? 2 : 1, on_written) < 0)
         http_conn_close(c);
@@ -131,7 +158,7 @@ static void upgrade(struct http_conn *c, const struct http_head *head, struct ht
     snprintf(path, sizeof path, "%.*s", (int)(target.len < 255 ? target.len : 255), target.at);
     if (s->handlers->takes_websocket == NULL || !s->handlers->takes_websocket(s->ctx, path)) {
         c->reply.close = true;
-        http_answer_error(&c->reply, 404, "", false);
+        http_answer_error(&c->reply, 404, false);
         send_reply(c);
         return;
     }
@@ -158,18 +185,19 @@ static void answer(struct http_conn *c, const struct http_head *head)
 {
     struct http_span key;
     enum http_upgrade wanted = http_upgrade_check(head, &key);
-    if (wanted == HTTP_UPGRADE_OK) {
+    bool head_only = http_span_is(head->method, "HEAD"), body = http_body_len(head) != 0;
+    if (wanted == HTTP_UPGRADE_OK && !body) { /* with one, the first frame's place would be in doubt */
         upgrade(c, head, key);
         return;
     }
-    bool head_only = http_span_is(head->method, "HEAD"), body = http_body_len(head) != 0;
+    c->reply.minor = head->minor;
     c->reply.close = !http_keeps_alive(head) || wanted != HTTP_UPGRADE_NONE || body;
     if (wanted == HTTP_UPGRADE_VERSION)
-        http_answer_error(&c->reply, 426, "Sec-WebSocket-Version: 13\r\n", head_only);
+        http_answer_error(&c->reply, 426, head_only);
     else if (wanted == HTTP_UPGRADE_BAD)
-        http_answer_error(&c->reply, 400, "", head_only);
+        http_answer_error(&c->reply, 400, head_only);
     else if (body)
-        http_answer_error(&c->reply, http_body_len(head) == -EBADMSG ? 400 : 413, "", head_only);
+        http_answer_error(&c->reply, http_body_len(head) == -EBADMSG ? 400 : 413, head_only);
     else
         http_answer_make(&c->reply, c->server, head);
     memmove(c->buf, c->buf + head->len, c->have - head->len);
@@ -191,7 +219,7 @@ static void serve(struct http_conn *c)
         answer(c, &head);
     } else if (failed != -EAGAIN) {
         c->reply.close = true;
-        http_answer_error(&c->reply, http_status_of(failed), "", false);
+        http_answer_error(&c->reply, http_status_of(failed), false);
         send_reply(c);
     } else if (c->read_eof) {
         http_conn_close(c);
@@ -212,14 +240,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (n == UV_EOF && !c->reply.close) {
         c->read_eof = true;
         serve(c);
-    } else if (n == UV_ENOBUFS) { /* pipelined more than a head's worth while we answer */
-        http_conn_close(c);
     } else if (n < 0) {
         http_conn_close(c);
     } else if (n > 0 && c->reply.close) {
         c->have = 0; /* lingering: whatever else comes is not wanted */
     } else if (n > 0) {
-        if (c->have == 0 && !c->writing)
+        if (c->have == 0)
             uv_timer_start(&c->timer, on_timeout, HEAD_MS, 0);
         c->have += (size_t)n;
         serve(c);
@@ -239,6 +265,7 @@ void http_conn_open(struct http_server *server, uv_tcp_t *take_tcp)
         return;
     }
     c->server = server;
+    c->idle_since_ms = io_now_ms(server->loop);
     c->tcp = take_tcp;
     c->tcp->data = c;
     uv_timer_init(io_loop_uv(server->loop), &c->timer);

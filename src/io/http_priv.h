@@ -27,6 +27,7 @@ struct http_server {
 /** An answer: a head of our own and a body that is static or ours. */
 struct http_answer {
     unsigned status;
+    unsigned minor;  /* of the request's HTTP/1.x */
     bool close;      /* hang up afterwards */
     bool head_only;
     const char *body;
@@ -38,11 +39,13 @@ struct http_answer {
 
 /** Decide the answer to a request that is no upgrade. */
 void http_answer_make(struct http_answer *r, const struct http_server *server, const struct http_head *head);
-/** A short text answer. @param extra one more field with CRLF, or "" */
-void http_answer_error(struct http_answer *r, unsigned status, const char *extra, bool head_only);
+/** A short text answer. */
+void http_answer_error(struct http_answer *r, unsigned status, bool head_only);
 
 /** Serve a connection that was accepted. @param take_tcp heap memory */
 void http_conn_open(struct http_server *server, uv_tcp_t *take_tcp);
 void http_conn_close(struct http_conn *conn);
+/** Close the connection that has waited longest without a byte of a request. @return false: all are busy */
+bool http_conn_evict(struct http_server *server);
 
 #endif

@@ -10,7 +10,7 @@
 static void finish(struct http_answer *r, struct http_reply *head)
 {
     head->keep_alive = !r->close;
-    head->minor = 1;
+    head->minor = r->minor;
     r->status = head->status;
     int n = http_reply_head(head, r->head, sizeof r->head);
     r->head_len = n > 0 ? (size_t)n : 0;
@@ -18,26 +18,13 @@ static void finish(struct http_answer *r, struct http_reply *head)
         r->body_len = 0;
 }
 
-/* One more field in front of the empty line. */
-static void add_field(struct http_answer *r, const char *field)
-{
-    size_t len = strlen(field);
-    if (r->head_len < 2 || r->head_len + len > sizeof r->head)
-        return;
-    memcpy(r->head + r->head_len - 2, field, len);
-    memcpy(r->head + r->head_len - 2 + len, "\r\n", 2);
-    r->head_len += len;
-}
-
-void http_answer_error(struct http_answer *r, unsigned status, const char *extra, bool head_only)
+void http_answer_error(struct http_answer *r, unsigned status, bool head_only)
 {
     r->body = http_status_text(status);
     r->body_len = strlen(r->body);
     r->head_only = head_only;
     struct http_reply head = {.status = status, .type = "text/plain; charset=utf-8", .body_len = r->body_len, .no_store = true};
     finish(r, &head);
-    if (extra[0] != '\0')
-        add_field(r, extra);
 }
 
 static void reply_asset(struct http_answer *r, const struct http_head *head, const struct asset *a)
@@ -71,24 +58,39 @@ static bool reply_json(struct http_answer *r, const struct http_server *server, 
     return true;
 }
 
+/* Methods are case-sensitive (RFC 9110 section 9.1). */
+static bool is_method(struct http_span method, const char *name)
+{
+    return method.len == strlen(name) && memcmp(method.at, name, method.len) == 0;
+}
+
+static bool is_known(struct http_span method)
+{
+    static const char *const known[] = {"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (is_method(method, known[i]))
+            return true;
+    return false;
+}
+
 void http_answer_make(struct http_answer *r, const struct http_server *server, const struct http_head *head)
 {
     char path[256];
-    bool get = http_span_is(head->method, "GET");
-    r->head_only = http_span_is(head->method, "HEAD");
+    bool get = is_method(head->method, "GET");
+    r->head_only = is_method(head->method, "HEAD");
     if (http_field_find(head, "host") == NULL && head->minor >= 1) {
         r->close = true;
-        http_answer_error(r, 400, "", r->head_only);
+        http_answer_error(r, 400, r->head_only);
         return;
     }
     if (!get && !r->head_only) {
         r->close = true; /* it may have a body that we do not read */
-        http_answer_error(r, 405, "Allow: GET, HEAD\r\n", false);
+        http_answer_error(r, is_known(head->method) ? 405 : 501, false);
         return;
     }
     struct http_span target = http_target_path(head->target);
     if (target.len >= sizeof path) {
-        http_answer_error(r, 404, "", r->head_only);
+        http_answer_error(r, 404, r->head_only);
         return;
     }
     memcpy(path, target.at, target.len);
@@ -97,5 +99,5 @@ void http_answer_make(struct http_answer *r, const struct http_server *server, c
     if (asset != NULL)
         reply_asset(r, head, asset);
     else if (!reply_json(r, server, path))
-        http_answer_error(r, 404, "", r->head_only);
+        http_answer_error(r, 404, r->head_only);
 }

@@ -15,6 +15,15 @@ static void on_refused_closed(uv_handle_t *handle)
     free(handle);
 }
 
+static void refuse(uv_tcp_t *tcp)
+{
+    struct http_answer answer = {.close = true, .minor = 1};
+    http_answer_error(&answer, 503, false);
+    uv_buf_t bufs[2] = {uv_buf_init(answer.head, (unsigned)answer.head_len),
+                        uv_buf_init((char *)(uintptr_t)answer.body, (unsigned)answer.body_len)};
+    uv_try_write((uv_stream_t *)tcp, bufs, 2);
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct http_server *s = listener->data;
@@ -24,11 +33,14 @@ static void on_connection(uv_stream_t *listener, int status)
     if (tcp == NULL)
         return;
     uv_tcp_init(io_loop_uv(s->loop), tcp);
-    /* Full: who connects is turned away, who is being served stays. */
-    if (uv_accept(listener, (uv_stream_t *)tcp) < 0 || s->conn_count >= HTTP_CONNS_MAX)
+    if (uv_accept(listener, (uv_stream_t *)tcp) < 0) {
         uv_close((uv_handle_t *)tcp, on_refused_closed);
-    else
+    } else if (s->conn_count < HTTP_CONNS_MAX || http_conn_evict(s)) {
         http_conn_open(s, tcp);
+    } else { /* everybody is in the middle of a request: who comes now is told so, unheard */
+        refuse(tcp);
+        uv_close((uv_handle_t *)tcp, on_refused_closed);
+    }
 }
 
 static int parse_addr(const char *addr, uint16_t port, struct sockaddr_storage *ret)
