@@ -236,7 +236,7 @@ static inline bool frame_take(struct peer *p, struct frame *f)
 /* Wait for a frame and compare it. */
 static inline void peer_expect(struct peer *p, uint8_t first, const void *data, size_t len)
 {
-    struct frame f;
+    struct frame f = {0};
     lab_until(p->loop, frame_take(p, &f) || peer_ended(p));
     assert_true(f.whole <= p->have && p->have >= 2);
     assert_int_equal(f.first, first);
@@ -249,7 +249,7 @@ static inline void peer_expect(struct peer *p, uint8_t first, const void *data, 
 /* Wait for a close frame with this code. */
 static inline void peer_expect_close(struct peer *p, unsigned code)
 {
-    struct frame f;
+    struct frame f = {0};
     lab_until(p->loop, frame_take(p, &f));
     assert_int_equal(f.first, 0x88);
     assert_true(f.len >= 2);

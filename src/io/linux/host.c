@@ -1,0 +1,226 @@
+/*
+ * io/linux/host.c - see io/host.h
+ *
+ * Owns the order: mend what the dead left, journal, change; undo newest first. What each change is, its own file knows.
+ */
+#include "io/linux/host_priv.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* First words of journal lines. A restart of the machine takes back all but files by itself. */
+static const struct {
+    const char *word;
+    undo_fn undo;
+    bool survives_reboot;
+} changes[] = {
+    {"addr", iface_addr_undo, false},
+    {"link-down", iface_down_undo, false},
+    {"ports", ports_undo, false},
+    {"nft", nft_undo, false},
+    {"resolvconf", dns_resolvconf_undo, true},
+    {"resolv", resolv_undo, true},
+};
+
+/* What undoing one or several journals came to. */
+struct tally {
+    int undone;
+    int failed; /* first -errno */
+    char journal[JOURNAL_NAME_MAX];
+};
+
+int host_cidr_parse(const char *text, struct host_cidr *ret_cidr)
+{
+    char addr[INET_ADDRSTRLEN];
+    size_t addr_len = strcspn(text, "/");
+    if (addr_len >= sizeof addr)
+        return -EINVAL;
+    memcpy(addr, text, addr_len);
+    addr[addr_len] = '\0';
+    struct in_addr in;
+    if (inet_pton(AF_INET, addr, &in) != 1)
+        return -EINVAL;
+    unsigned int len = 32;
+    if (text[addr_len] == '/') {
+        const char *digits = text + addr_len + 1;
+        size_t n = strspn(digits, "0123456789");
+        if (n == 0 || n > 2 || digits[n] != '\0' || (n == 2 && digits[0] == '0'))
+            return -EINVAL;
+        len = (unsigned int)(digits[0] - '0');
+        if (n == 2)
+            len = len * 10 + (unsigned int)(digits[1] - '0');
+        if (len > 32)
+            return -EINVAL;
+    }
+    uint32_t host_order = ntohl(in.s_addr);
+    uint32_t mask = len == 0 ? 0 : UINT32_MAX << (32 - len);
+    if ((host_order & ~mask) != 0)
+        return -EINVAL;
+    *ret_cidr = (struct host_cidr){.addr = host_order, .len = (uint8_t)len};
+    return 0;
+}
+
+int host_fail(struct err *err, int rc, const char *format, ...)
+{
+    char what[224];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    if (rc != -EPERM && rc != -EACCES)
+        return err_set(err, rc, "%s: %s", what, strerror(-rc));
+    if (geteuid() != 0)
+        return err_set(err, rc, "needs root: %s; run it with sudo", what);
+    return err_set(err, rc, "not permitted: %s; a container needs --cap-add NET_ADMIN", what);
+}
+
+int host_journal(struct host *host, struct err *err, const char *format, ...)
+{
+    char line[JOURNAL_LINE_MAX];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    int rc = len < 0 || (size_t)len >= sizeof line ? -E2BIG : journal_add(&host->journal, "%s", line);
+    if (rc != 0)
+        return err_set(err, rc, "state directory %s: cannot write the journal: %s; name another with --state-dir DIR",
+                       host->state_dir, strerror(-rc));
+    return 0;
+}
+
+/* Newest first. The file goes only when nothing failed; undoing twice is harmless. */
+static void undo_journal(struct journal *j, bool old_boot, struct tally *tally)
+{
+    struct undo undo = {.dir_fd = j->dir_fd, .journal = j};
+    bool failed = false;
+    if (j->bad_lines > 0)
+        log_warn("host", NULL, "journal-lines-skipped", "journal=%s lines=%zu", j->name, j->bad_lines);
+    for (size_t i = j->count; i-- > 0;) {
+        char line[JOURNAL_LINE_MAX];
+        snprintf(line, sizeof line, "%s", j->lines[i]);
+        char *args = line, *word = strsep(&args, " ");
+        int rc = -EBADMSG;
+        for (size_t k = 0; k < sizeof changes / sizeof changes[0]; k++)
+            if (strcmp(word, changes[k].word) == 0)
+                rc = old_boot && !changes[k].survives_reboot ? 0 : changes[k].undo(&undo, args ? args : line + strlen(line));
+        log_debug("host", NULL, "undo", "journal=%s change=%s result=%d", j->name, word, rc);
+        if (rc == -EBADMSG) { /* never will be readable: say so once, and do not keep the file for it */
+            log_warn("host", NULL, "journal-line-skipped", "journal=%s line=\"%.80s\"", j->name, j->lines[i]);
+        } else if (rc < 0) {
+            failed = true;
+            tally->failed = tally->failed ? tally->failed : rc;
+            snprintf(tally->journal, sizeof tally->journal, "%s", j->name);
+            log_warn("host", NULL, "not-undone", "change=\"%.80s\" error=\"%s\" remedy=\"tether cleanup\"",
+                     j->lines[i], strerror(-rc));
+        } else {
+            tally->undone += rc;
+        }
+    }
+    if (!failed)
+        journal_remove(j);
+}
+
+static void mend_one(void *ctx, struct journal *j, enum journal_state state)
+{
+    if (state == JOURNAL_ALIVE || state == JOURNAL_FOREIGN) {
+        log_debug("host", NULL, "journal-left-alone", "journal=%s pid=%ld why=\"%s\"", j->name, (long)j->owner.pid,
+                  state == JOURNAL_ALIVE ? "its process lives" : "another network namespace");
+        return;
+    }
+    undo_journal(j, state == JOURNAL_OLD_BOOT, ctx);
+}
+
+int host_open(const char *state_dir, const char *role, struct host **ret_host, struct err *err)
+{
+    struct tally tally = {0};
+    int rc = -ENOMEM;
+    bool locked = false;
+    struct host *host = calloc(1, sizeof *host);
+    if (host == NULL)
+        return err_set(err, rc, "out of memory");
+    host->dir_fd = -1;
+    host->journal.fd = -1;
+    host->nft = (struct child){.in = -1, .out = -1};
+    host->state_dir = strdup(state_dir);
+    if (host->state_dir == NULL) {
+        err_set(err, rc, "out of memory");
+        goto fail;
+    }
+    rc = host->dir_fd = journal_dir_open(state_dir, true, err);
+    if (rc < 0)
+        goto fail;
+    rc = journal_dir_lock(host->dir_fd);
+    if (rc != 0) {
+        err_set(err, rc, "state directory %s: another tether is working in it; try again", state_dir);
+        goto fail;
+    }
+    locked = true;
+    journal_scan(host->dir_fd, NULL, mend_one, &tally);
+    if (tally.undone > 0)
+        log_info("host", NULL, "mended", "changes=%d", tally.undone);
+    rc = journal_create(&host->journal, host->dir_fd, role);
+    if (rc != 0) {
+        err_set(err, rc, "state directory %s: cannot write the journal: %s; %s--state-dir DIR", state_dir,
+                strerror(-rc), rc == -EACCES || rc == -EPERM ? "run it with sudo or name another with " : "name another with ");
+        goto fail;
+    }
+    journal_dir_unlock(host->dir_fd);
+    *ret_host = host;
+    return 0;
+fail:
+    if (locked)
+        journal_dir_unlock(host->dir_fd);
+    if (host->dir_fd >= 0)
+        close(host->dir_fd);
+    free(host->state_dir);
+    free(host);
+    return rc;
+}
+
+void host_close(struct host *host)
+{
+    if (host == NULL)
+        return;
+    struct tally tally = {0};
+    dns_resolved_revert(host);
+    child_stop(&host->nft);
+    /* Unlocked is better than not undone: the lock only keeps two processes' undoings apart. */
+    bool locked = journal_dir_lock(host->dir_fd) == 0;
+    undo_journal(&host->journal, false, &tally);
+    if (locked)
+        journal_dir_unlock(host->dir_fd);
+    journal_done(&host->journal);
+    close(host->dir_fd);
+    free(host->state_dir);
+    free(host);
+}
+
+int host_cleanup(const char *state_dir, struct err *err)
+{
+    struct tally tally = {0};
+    int dir_fd = journal_dir_open(state_dir, false, err);
+    if (dir_fd == -ENOENT)
+        return 0;
+    if (dir_fd < 0)
+        return dir_fd;
+    int rc = journal_dir_lock(dir_fd);
+    if (rc != 0) {
+        err_set(err, rc, "state directory %s: another tether is working in it; try again", state_dir);
+    } else {
+        rc = journal_scan(dir_fd, NULL, mend_one, &tally);
+        journal_dir_unlock(dir_fd);
+        if (rc != 0)
+            err_set(err, rc, "state directory %s: %s", state_dir, strerror(-rc));
+        else if (tally.failed != 0)
+            rc = host_fail(err, tally.failed, "undo what is in %s/%s.journal", state_dir, tally.journal);
+    }
+    close(dir_fd);
+    return rc != 0 ? rc : tally.undone;
+}

@@ -1,0 +1,65 @@
+/*
+ * io/linux/host_priv.h - the host object, shared by the files that each own one kind of change
+ *
+ * A kind of change has two halves: one that journals and makes it, and one that undoes it from the words of its journal
+ * line alone, because after a crash there is nothing else. Undoing what is already gone is success.
+ */
+#ifndef TETHER_IO_LINUX_HOST_PRIV_H
+#define TETHER_IO_LINUX_HOST_PRIV_H
+
+#include <net/if.h>
+#include <stdbool.h>
+
+#include "io/host.h"
+#include "io/linux/child.h"
+#include "io/linux/journal.h"
+
+enum dns_means { DNS_NONE, DNS_RESOLVED, DNS_RESOLVCONF, DNS_FILE };
+
+struct host {
+    char *state_dir;
+    int dir_fd;
+    struct journal journal;
+    struct child nft; /**< holds the owner tables; its input is our life line to it */
+    unsigned int nft_tables;
+    enum dns_means dns;
+    char resolved_ifname[IFNAMSIZ]; /**< link whose settings systemd-resolved has from us; "" */
+};
+
+/** The change behind a journal line, and how it is undone. */
+struct undo {
+    int dir_fd;
+    struct journal *journal; /**< the one the line is from */
+};
+/**
+ * @param args what follows the first word of the line; may be cut up
+ * @return 1 undone, 0 it was gone already, -EBADMSG when args make no sense, else -errno
+ */
+typedef int (*undo_fn)(const struct undo *undo, char *args);
+
+int iface_addr_undo(const struct undo *undo, char *args);
+int iface_down_undo(const struct undo *undo, char *args);
+int ports_undo(const struct undo *undo, char *args);
+int nft_undo(const struct undo *undo, char *args);
+int dns_resolvconf_undo(const struct undo *undo, char *args);
+int resolv_undo(const struct undo *undo, char *args);
+
+/** Take back what systemd-resolved was told about our link. */
+void dns_resolved_revert(struct host *host);
+
+/**
+ * Put name servers into /etc/resolv.conf, the original saved in the state directory. Again: replaces the name servers.
+ * Caller holds the directory's lock.
+ */
+int resolv_set(struct host *host, const uint32_t *addrs, size_t count, struct err *err);
+/** Read /etc/resolv.conf, terminated. @return length (0: missing or empty; bytes past cap are left out) */
+size_t resolv_read(char *ret_text, size_t cap);
+/** The IPv4 addresses of its nameserver lines, host order. @return how many */
+size_t resolv_nameservers(const char *text, uint32_t *ret_addrs, size_t cap);
+
+/** Journal a change that is about to be made; fills err. @return 0 or -errno */
+int host_journal(struct host *host, struct err *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/** Say what could not be done, and for want of a privilege how to get it. @param rc -errno, returned */
+int host_fail(struct err *err, int rc, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,124 @@
+#!/usr/bin/python3
+"""Small things a host does with sockets, as one program so that they run inside its namespace.
+
+    probe.py udp HOST PORT SIZE... [--source P]     echo of each size, one socket; prints "ok N"
+    probe.py tcp HOST PORT [--source P] [--word W]  200 different lines through an echo service, one connection
+    probe.py listen PORT                            prints "got BYTES from ADDRESS PORT" for each datagram, and echoes it
+    probe.py spray ADDRESS LO HI                    a UDP datagram and a TCP SYN to each port, answers to nobody's question
+    probe.py connect HOST PORT                      prints "open", "refused" or "silent"
+    probe.py unreachable HOST PORT                  sends UDP, prints "refused" when the host said port unreachable, or "silent"
+"""
+import random
+import socket
+import sys
+import time
+
+
+def take_option(words, name, default=None):
+    if name in words:
+        at = words.index(name)
+        value = words[at + 1]
+        del words[at:at + 2]
+        return value
+    return default
+
+
+def udp(words):
+    source = int(take_option(words, "--source", "0"))
+    host, port, sizes = words[0], int(words[1]), [int(w) for w in words[2:]]
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.IPPROTO_IP, 10, 0)  # IP_MTU_DISCOVER = DONT: the kernel may fragment
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    sock.bind(("0.0.0.0", source))
+    for size in sizes:
+        data = random.randbytes(size)
+        for attempt in range(3):
+            sock.settimeout(1.0)
+            sock.sendto(data, (host, port))
+            try:
+                while sock.recvfrom(65535)[0] != data:
+                    pass
+                break
+            except TimeoutError:
+                if attempt == 2:
+                    sys.exit(f"no echo of {size} bytes")
+    print(f"ok {len(sizes)}")
+
+
+def tcp(words):
+    source, word = int(take_option(words, "--source", "0")), take_option(words, "--word", "word")
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("0.0.0.0", source))
+    sock.settimeout(10)
+    sock.connect((words[0], int(words[1])))
+    for number in range(200):
+        line = f"{word} {number}\n".encode() * 20
+        sock.sendall(line)
+        got = b""
+        while len(got) < len(line):
+            piece = sock.recv(65536)
+            if not piece:
+                sys.exit("connection closed")
+            got += piece
+        if got != line:
+            sys.exit(f"sent {line[:20]!r}, got {got[:20]!r}")
+        time.sleep(0.005)
+    print("ok")
+
+
+def listen(words):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("0.0.0.0", int(words[0])))
+    print("listening", flush=True)
+    while True:
+        data, peer = sock.recvfrom(65535)
+        print(f"got {len(data)} from {peer[0]} {peer[1]}", flush=True)
+        sock.sendto(data, peer)
+
+
+def spray(words):
+    host, low, high = words[0], int(words[1]), int(words[2])
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for port in range(low, high + 1):
+        try:
+            sock.sendto(b"unasked for", (host, port))
+        except OSError:  # an ICMP error for an earlier one
+            sock.sendto(b"unasked for", (host, port))
+        if port % 50 == 0:
+            probe = socket.socket()
+            probe.setblocking(False)
+            probe.connect_ex((host, port))
+            probe.close()
+            time.sleep(0.001)
+    print("sprayed")
+
+
+def connect(words):
+    sock = socket.socket()
+    sock.settimeout(1.5)
+    try:
+        sock.connect((words[0], int(words[1])))
+        print("open")
+    except ConnectionRefusedError:
+        print("refused")
+    except TimeoutError:
+        print("silent")
+
+
+def unreachable(words):
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.settimeout(1.0)
+    sock.connect((words[0], int(words[1])))
+    sock.send(b"anybody there?")
+    try:
+        sock.recv(100)
+        print("answered")
+    except ConnectionRefusedError:
+        print("refused")
+    except TimeoutError:
+        print("silent")
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](sys.argv[2:])

@@ -1,0 +1,259 @@
+/*
+ * app.js - the page around the relay: which addresses, the lights, and what is wrong in words
+ *
+ * Served by the laptop (role "client" in tether.json) it connects by itself. Served from a public address it tries the laptop
+ * once; browsers forbid that by now, so it explains and offers the one tap to the laptop's own page.
+ *
+ * Elements that tests may rely on: #leg-laptop #leg-server #end-to-end (each data-state off|connecting|up|error),
+ * #message, #go-to-laptop, #bytes-up #bytes-down #speed #rtt, #start, #laptop-address #server-address #connect.
+ */
+"use strict";
+
+(function () {
+  var LAPTOP = "ws://169.254.134.89:6354/websocket", POLL_MS = 1000;
+  var byId = function (id) { return document.getElementById(id); };
+
+  var told = null;        /* the newest tether.json; null: none yet */
+  var tellFails = 0;      /* polls in a row that failed */
+  var urls = { laptop: "", server: "" };
+  var legs = { laptop: "off", server: "off" };
+  var failure = null;     /* the newest failure of a leg, until both are up */
+  var last = { up: 0, down: 0, at: 0 };
+  var relay = null;
+
+  /* --- the relay, in a worker where there are workers --- */
+
+  function startRelay(onNews) {
+    if (window.Worker) {
+      var worker = new Worker("relay-worker.js");
+      worker.onmessage = function (event) { onNews(event.data); };
+      return { send: function (order) { worker.postMessage(order); } };
+    }
+    var queue = [], inner = null, script = document.createElement("script");
+    script.src = "relay-worker.js";
+    script.onload = function () {
+      inner = window.TetherRelay(onNews);
+      queue.forEach(function (order) { inner.receive(order); });
+    };
+    document.body.appendChild(script);
+    return { send: function (order) { if (inner) inner.receive(order); else queue.push(order); } };
+  }
+
+  /* --- lights and words --- */
+
+  function light(id, state, word) {
+    var item = byId(id), text = item.querySelector(".word");
+    item.setAttribute("data-state", state);
+    if (text.textContent !== word) text.textContent = word;
+  }
+
+  function message(words, kind) {
+    var box = byId("message");
+    if (box.textContent !== words) box.textContent = words;
+    box.setAttribute("data-kind", kind || "hint");
+    box.hidden = words === "";
+  }
+
+  function host(url) {
+    return url.replace(/^wss?:\/\//, "").replace(/\/.*$/, "");
+  }
+
+  var END_WORDS = {
+    "wrong-key": "Wrong key: the laptop and the server do not have the same key. On the laptop run tether client with the --key that the server printed.",
+    "plain-mismatch": "One side runs with --plain and the other does not. Use it on both or on neither.",
+    "version": "The laptop and the server run different versions of tether. Update the older one.",
+    "busy": "The server has no room for another laptop. Try again later."
+  };
+  var CODE_STATES = { 4001: "busy", 4003: "wrong-key", 4005: "version", 4006: "plain-mismatch" };
+
+  function isLaptopPage() {
+    return !!told && told.role === "client";
+  }
+
+  /* What keeps the tunnel from working, as one of END_WORDS' names, from the laptop's word or a close code. */
+  function endState() {
+    if (isLaptopPage() && END_WORDS[told.state]) return told.state;
+    return failure && CODE_STATES[failure.code] || "";
+  }
+
+  /* The one sentence that helps most now; "" when all is well. */
+  function wordsForNow() {
+    if (isLaptopPage() && tellFails >= 2)
+      return "The laptop does not answer. Is this phone still on the laptop’s Wi-Fi, and is tether client running?";
+    if (endState()) return END_WORDS[endState()];
+    if (!urls.server) return "Which server? Enter its address below.";
+    if (!failure || (legs.laptop === "up" && legs.server === "up")) return "";
+    if (failure.code === 0) return "The browser refuses this address: " + failure.reason;
+    if (failure.leg === "laptop" && !failure.wasOpen) {
+      if (isLaptopPage()) return "The laptop does not answer. Is this phone still on the laptop’s Wi-Fi, and is tether client running?";
+      return "Browsers do not let a page from the internet reach a private address such as the laptop’s (" + host(urls.laptop) +
+        "). Join the laptop’s Wi-Fi, then tap the button: the laptop has this page too, and from there it works.";
+    }
+    if (failure.leg === "laptop") return "The connection to the laptop ended" + because() + ". Trying again.";
+    if (!failure.wasOpen) return "The server " + host(urls.server) + " cannot be reached. Is mobile data on, is the address right, and is tether server running there?";
+    return "The connection to the server ended" + because() + ". Trying again.";
+  }
+
+  function because() {
+    return failure.reason ? " (" + failure.reason + ")" : "";
+  }
+
+  function legWord(state, failed) {
+    if (state === "up") return "connected";
+    if (state === "connecting") return "connecting …";
+    return failed ? "not reached, trying again" : "not connected";
+  }
+
+  function showLeg(which) {
+    var state = legs[which], failed = !!failure && failure.leg === which;
+    var shown = state === "up" || state === "connecting" ? state : failed ? "error" : "off";
+    if (failed && state === "connecting" && !failure.wasOpen) shown = "error"; /* no flicker between attempts */
+    light("leg-" + which, shown, legWord(state, failed));
+  }
+
+  function showEnd() {
+    var wrong = endState(), legsUp = legs.laptop === "up" && legs.server === "up";
+    if (wrong) light("end-to-end", "error", wrong.replace("-", " "));
+    else if (legsUp && isLaptopPage() && told.state === "up") light("end-to-end", "up", told.plain ? "connected, plain" : "connected, encrypted");
+    else if (legsUp && !isLaptopPage()) light("end-to-end", "up", "both legs connected");
+    else if (legs.laptop === "up" || legs.server === "up") light("end-to-end", "connecting", "connecting …");
+    else light("end-to-end", "off", "not connected");
+  }
+
+  function show() {
+    showLeg("laptop");
+    showLeg("server");
+    showEnd();
+    var words = wordsForNow();
+    message(words, endState() || failure ? "error" : "hint");
+    var go = byId("go-to-laptop");
+    go.hidden = !(failure && failure.leg === "laptop" && !failure.wasOpen && !isLaptopPage());
+    if (!go.hidden) go.href = tetherAddress.laptopPage(urls.laptop, urls.server);
+  }
+
+  /* --- numbers --- */
+
+  function bytes(n) {
+    var units = ["B", "kB", "MB", "GB", "TB"], i = 0;
+    while (n >= 1000 && i < units.length - 1) { n /= 1000; i++; }
+    return (i === 0 || n >= 100 ? Math.round(n) : n.toFixed(1)) + " " + units[i];
+  }
+
+  function showCounters(news) {
+    var now = Date.now(), seconds = (now - last.at) / 1000;
+    byId("bytes-up").textContent = bytes(news.up);
+    byId("bytes-down").textContent = bytes(news.down);
+    if (last.at) byId("speed").textContent = bytes(Math.max(0, news.up + news.down - last.up - last.down) / seconds) + "/s";
+    last = { up: news.up, down: news.down, at: now };
+  }
+
+  function onNews(news) {
+    if (news.type === "counters") {
+      showCounters(news);
+      return;
+    }
+    legs = { laptop: news.laptop, server: news.server };
+    if (news.failure) failure = news.failure;
+    if (legs.laptop === "up" && legs.server === "up") failure = null;
+    show();
+  }
+
+  /* --- what the page's own server tells --- */
+
+  function poll(then) {
+    var request = new XMLHttpRequest();
+    request.open("GET", "tether.json");
+    request.timeout = 3000;
+    request.onloadend = function () {
+      try {
+        told = JSON.parse(request.status === 200 ? request.responseText : "");
+        tellFails = 0;
+      } catch (error) {
+        tellFails++;
+      }
+      byId("rtt").textContent = told && typeof told.rtt_ms === "number" && tellFails === 0 ? told.rtt_ms.toFixed(1) + " ms" : "–";
+      then();
+    };
+    request.send();
+  }
+
+  function pollAgain() {
+    setTimeout(function () {
+      if (document.visibilityState === "visible" && isLaptopPage()) poll(function () { show(); pollAgain(); });
+      else pollAgain();
+    }, POLL_MS);
+  }
+
+  function chooseAddresses() {
+    var named = tetherAddress.fromHash(location.hash) || (told && told.server) || "";
+    if (isLaptopPage()) {
+      urls.laptop = "ws://" + location.host + "/websocket";
+      urls.server = named;
+    } else {
+      urls.laptop = (told && told.laptop) || LAPTOP;
+      urls.server = named || (location.protocol === "https:" ? "wss://" : "ws://") + location.hostname + ":8080/websocket";
+    }
+    byId("laptop-address").value = urls.laptop;
+    byId("server-address").value = urls.server;
+  }
+
+  function connect(once) {
+    failure = null;
+    relay.send({ type: "connect", laptop: urls.laptop, server: urls.server, once: once });
+    show();
+  }
+
+  function begin() {
+    chooseAddresses();
+    if (urls.server) connect(!isLaptopPage());
+    else byId("addresses").open = true;
+    show();
+    if (isLaptopPage()) pollAgain();
+  }
+
+  /* --- what the person does --- */
+
+  function field(id, faultId, port) {
+    var result = tetherAddress.parse(byId(id).value, port);
+    byId(id).setAttribute("aria-invalid", result.fault ? "true" : "false");
+    byId(faultId).textContent = result.fault || "";
+    return result.url;
+  }
+
+  byId("form").addEventListener("submit", function (event) {
+    event.preventDefault();
+    var laptop = field("laptop-address", "laptop-fault", 6354), server = field("server-address", "server-fault", 8080);
+    if (!laptop || !server) return;
+    urls = { laptop: laptop, server: server };
+    connect(false);
+  });
+
+  byId("start").addEventListener("click", function () {
+    var button = byId("start");
+    if (tetherAwake.wanted) {
+      tetherAwake.stop();
+      return;
+    }
+    tetherAwake.start(byId("awake-video"), function (on, words) {
+      button.setAttribute("aria-pressed", on ? "true" : "false");
+      button.textContent = on ? "The screen stays on" : "Start: keep the screen on";
+      byId("awake").textContent = words;
+    });
+  });
+
+  function wakeUp() {
+    if (document.visibilityState !== "visible") return;
+    tetherAwake.hold();
+    if (relay) relay.send({ type: "retry" });
+  }
+  document.addEventListener("visibilitychange", wakeUp);
+  window.addEventListener("online", wakeUp);
+  window.addEventListener("pageshow", wakeUp);
+
+  if (!window.WebSocket) {
+    message("This browser has no WebSocket. Update it, or open the page in another browser.", "error");
+    return;
+  }
+  relay = startRelay(onNews);
+  poll(begin);
+})();

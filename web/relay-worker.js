@@ -1,0 +1,168 @@
+/*
+ * relay-worker.js - the pipe: two websockets, every message of one sent on the other, unread
+ *
+ * Runs in a worker, so that a busy page delays nothing; app.js can also load it as a plain script where workers are missing.
+ * The two ends speak TLS through us: a lost or repeated message would break it. So the legs are a pair. They open together, what comes
+ * before the other leg is open waits (bounded), and when one closes, the other is closed too and both start afresh.
+ *
+ * In:  {type: "connect", laptop, server, once}, {type: "retry"}, {type: "close"}
+ * Out: {type: "state", laptop, server, failure}, {type: "counters", up, down, waiting}
+ */
+"use strict";
+
+var TetherRelay = function (report) {
+  var BACKOFF_MIN_MS = 500, BACKOFF_MAX_MS = 15000, STEADY_MS = 5000, CONNECT_MS = 8000, COUNT_MS = 500;
+  var EARLY_MAX = 256 * 1024, STUCK = 64 * 1024 * 1024, OTHER_LEG = 4004;
+
+  var urls = null, once = false, pair = null, backoff = BACKOFF_MIN_MS, retryTimer = 0, dropped = 0;
+  var up = 0, down = 0; /* bytes: from the laptop, to the laptop */
+
+  function size(data) {
+    return typeof data === "string" ? data.length : data.byteLength;
+  }
+
+  function open(which) {
+    var leg = { which: which, socket: null, state: "connecting", early: [], earlyBytes: 0, wasOpen: false, code: 0, reason: "" };
+    leg.socket = new WebSocket(urls[which]);
+    leg.socket.binaryType = "arraybuffer";
+    return leg;
+  }
+
+  function tell(failure) {
+    report({
+      type: "state",
+      laptop: pair ? pair.laptop.state : "off",
+      server: pair ? pair.server.state : "off",
+      failure: failure || null
+    });
+  }
+
+  /* The hot path: no allocation, no postMessage. */
+  function wire(mine, from, to, count) {
+    var target = to.socket;
+    from.socket.onmessage = function (event) {
+      var data = event.data;
+      count(data);
+      if (target.readyState === 1) {
+        target.send(data);
+        return;
+      }
+      var bytes = size(data);
+      if (target.readyState !== 0 || to.earlyBytes + bytes > EARLY_MAX) {
+        dropped++;
+        return;
+      }
+      to.early.push(data);
+      to.earlyBytes += bytes;
+    };
+    from.socket.onopen = function () {
+      if (pair !== mine) return;
+      from.state = "up";
+      from.wasOpen = true;
+      for (var i = 0; i < from.early.length; i++) from.socket.send(from.early[i]);
+      from.early = [];
+      from.earlyBytes = 0;
+      if (to.state === "up") mine.upSince = Date.now();
+      tell(null);
+    };
+    from.socket.onclose = function (event) {
+      from.state = "closed";
+      from.code = event.code;
+      from.reason = event.reason;
+      end(mine, from);
+    };
+  }
+
+  /* A leg ended: the pair has ended. Codes of our own are passed on, so that both ends learn why. */
+  function end(mine, leg) {
+    if (pair !== mine) return;
+    pair = null;
+    clearTimeout(mine.timeout);
+    var own = leg.code >= 4000 && leg.code <= 4999 && leg.code !== OTHER_LEG;
+    var other = leg === mine.laptop ? mine.server : mine.laptop;
+    try {
+      other.socket.close(own ? leg.code : OTHER_LEG, own ? leg.reason : "other leg closed");
+    } catch (error) { /* not open yet: it is given up all the same */ }
+    if (mine.upSince && Date.now() - mine.upSince > STEADY_MS) backoff = BACKOFF_MIN_MS;
+    tell({
+      leg: leg.which, code: leg.code, reason: leg.reason, wasOpen: leg.wasOpen,
+      otherOpen: other.wasOpen, afterMs: Date.now() - mine.began
+    });
+    if (urls && (!once || mine.upSince)) { /* once: the first try decides whether the browser allows it at all */
+      retryTimer = setTimeout(connect, backoff / 2 + Math.random() * backoff / 2);
+      backoff = Math.min(backoff * 2, BACKOFF_MAX_MS);
+    }
+  }
+
+  function connect() {
+    clearTimeout(retryTimer);
+    if (pair || !urls) return;
+    var mine = { began: Date.now(), upSince: 0, timeout: 0 };
+    try {
+      mine.laptop = open("laptop");
+      mine.server = open("server");
+    } catch (error) { /* an address the browser will not even try, such as ws: from an https page */
+      if (mine.laptop) mine.laptop.socket.close();
+      tell({ leg: mine.laptop ? "server" : "laptop", code: 0, reason: String(error.message || error), wasOpen: false, otherOpen: false, afterMs: 0 });
+      return;
+    }
+    pair = mine;
+    wire(mine, mine.laptop, mine.server, function (data) { up += size(data); });
+    wire(mine, mine.server, mine.laptop, function (data) { down += size(data); });
+    mine.timeout = setTimeout(function () {
+      var late = mine.server.state === "connecting" ? mine.server : mine.laptop;
+      if (pair === mine && late.state === "connecting") {
+        late.code = 1006;
+        late.reason = "no answer";
+        late.socket.onclose = null;
+        late.socket.close();
+        end(mine, late);
+      }
+    }, CONNECT_MS);
+    tell(null);
+  }
+
+  function hangUp() {
+    clearTimeout(retryTimer);
+    if (!pair) return;
+    var old = pair;
+    pair = null;
+    clearTimeout(old.timeout);
+    [old.laptop, old.server].forEach(function (leg) {
+      leg.socket.onmessage = leg.socket.onclose = leg.socket.onopen = null;
+      leg.socket.close(1000, "page closed");
+    });
+  }
+
+  setInterval(function () {
+    var waiting = pair ? pair.laptop.socket.bufferedAmount + pair.server.socket.bufferedAmount : 0;
+    report({ type: "counters", up: up, down: down, waiting: waiting, dropped: dropped });
+    if (waiting > STUCK) pair.server.socket.close(OTHER_LEG, "stuck");
+  }, COUNT_MS);
+
+  return {
+    receive: function (order) {
+      if (order.type === "connect") {
+        hangUp();
+        urls = { laptop: order.laptop, server: order.server };
+        once = !!order.once;
+        backoff = BACKOFF_MIN_MS;
+        connect();
+      } else if (order.type === "retry") { /* the page came back to life: do not wait for the timer */
+        if (urls && !pair && (!once || retryTimer)) {
+          backoff = BACKOFF_MIN_MS;
+          connect();
+        }
+      } else if (order.type === "close") {
+        urls = null;
+        hangUp();
+        tell(null);
+      }
+    }
+  };
+};
+
+if (typeof WorkerGlobalScope !== "undefined" && self instanceof WorkerGlobalScope) {
+  var relay = TetherRelay(function (news) { self.postMessage(news); });
+  self.onmessage = function (event) { relay.receive(event.data); };
+}
