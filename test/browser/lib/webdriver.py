@@ -76,6 +76,11 @@ def in_netns(netns, function):
     return outcome["value"]
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
 def _die_with_parent():
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -101,9 +106,12 @@ class Browser:
             raise
 
     def _start_driver(self):
-        command = ["chromedriver", "--port=0"]
         if self.netns:
             subprocess.run(["ip", "-n", self.netns, "link", "set", "lo", "up"], check=True)
+        # --port=0 is no use: without IPv6 chromedriver then says that its port is 0
+        self.port = in_netns(self.netns, free_port)
+        command = ["chromedriver", f"--port={self.port}"]
+        if self.netns:
             command = ["ip", "netns", "exec", self.netns] + command
         if os.geteuid() == 0:
             command = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"] + command
@@ -113,12 +121,10 @@ class Browser:
         self.driver = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, cwd=self.folder,
                                        stderr=subprocess.DEVNULL, env=env, preexec_fn=_die_with_parent)
         for line in self.driver.stdout:
-            found = re.search(r"successfully on port (\d+)", line)
-            if found:
-                self.port = int(found.group(1))
+            if "started successfully" in line:
                 break
         else:
-            raise BrowserError("chromedriver ended before it told its port")
+            raise BrowserError("chromedriver ended before it was ready")
         # chromedriver writes little, but a full pipe would stop it
         threading.Thread(target=self.driver.stdout.read, daemon=True).start()
 
@@ -137,7 +143,15 @@ class Browser:
 
     def _connect(self):
         self.connection = http.client.HTTPConnection("127.0.0.1", self.port)
-        self.connection.sock = in_netns(self.netns, lambda: socket.create_connection(("127.0.0.1", self.port), 10))
+        deadline = time.monotonic() + 5  # it tells its port a moment before it listens there
+        while True:
+            try:
+                self.connection.sock = in_netns(self.netns, lambda: socket.create_connection(("127.0.0.1", self.port), 10))
+                return
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
     def _call(self, method, path, body=None, timeout=70):
         """One WebDriver command; path is relative to the session once there is one."""
