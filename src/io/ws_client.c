@@ -8,14 +8,17 @@
 #include "http/upgrade.h"
 #include "io/ws_priv.h"
 
-enum { CONNECT_MS = 8000 };
+enum { CONNECT_MS = 8000, ADDRESS_MS = 2000 }; /* for all; for one while there are others to try */
 
 /* Only while the websocket is being opened; freed when both requests are over. */
 struct ws_connecting {
     struct ws *ws; /* NULL once it was given up */
     struct ws_url url;
     uv_getaddrinfo_t resolve;
-    uv_connect_t connect;
+    uv_connect_t connect[2]; /* of the address being tried, and of the one before while it is cancelled */
+    unsigned tried;
+    struct addrinfo *found, *next; /* addresses of the name; the ones not tried yet */
+    uint64_t give_up_ms;
     int pending; /* libuv requests that still refer to this */
     char key[HTTP_WS_KEY_LEN + 1];
     size_t have;
@@ -24,8 +27,10 @@ struct ws_connecting {
 
 static void let_go(struct ws_connecting *k)
 {
-    if (k->ws == NULL && k->pending == 0)
-        free(k);
+    if (k->ws != NULL || k->pending > 0)
+        return;
+    uv_freeaddrinfo(k->found);
+    free(k);
 }
 
 static void give_up(struct ws *ws, const char *reason)
@@ -110,6 +115,8 @@ static int send_request(struct ws *ws)
     return uv_read_start((uv_stream_t *)ws->tcp, alloc_cb, on_read);
 }
 
+static void try_next(struct ws *ws, int status);
+
 static void on_connected(uv_connect_t *req, int status)
 {
     struct ws_connecting *k = req->data;
@@ -119,38 +126,83 @@ static void on_connected(uv_connect_t *req, int status)
         let_go(k);
         return;
     }
+    if (status == UV_ECANCELED) /* its address took too long; the next one is under way or everything is over */
+        return;
     if (status < 0) {
-        give_up(ws, uv_strerror(status));
+        try_next(ws, status);
         return;
     }
     ws_name_peer(ws->tcp, ws->peer, sizeof ws->peer);
     ws_tune_tcp(ws->tcp);
+    k->next = NULL;
     if (send_request(ws) < 0)
         give_up(ws, "cannot send the handshake");
+}
+
+static void on_old_tcp_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+/* A handle that failed, or that belongs to another family, cannot be used again. */
+static int fresh_tcp(struct ws *ws)
+{
+    uv_tcp_t *tcp = malloc(sizeof *tcp);
+    if (tcp == NULL)
+        return -ENOMEM;
+    uv_close((uv_handle_t *)ws->tcp, on_old_tcp_closed);
+    uv_tcp_init(io_loop_uv(ws->loop), tcp);
+    tcp->data = ws;
+    ws->tcp = tcp;
+    return 0;
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+    struct ws *ws = timer->data;
+    struct ws_connecting *k = ws->connecting;
+    if (k->next != NULL && io_now_ms(ws->loop) < k->give_up_ms)
+        try_next(ws, UV_ETIMEDOUT);
+    else
+        give_up(ws, k->found == NULL ? "the name was not resolved within 8 s" : "no answer within 8 s");
+}
+
+/* status: why the one before failed */
+static void try_next(struct ws *ws, int status)
+{
+    struct ws_connecting *k = ws->connecting;
+    bool first = k->next == k->found;
+    while (k->next != NULL) {
+        struct addrinfo *to = k->next;
+        uint64_t now = io_now_ms(ws->loop), left = k->give_up_ms > now ? k->give_up_ms - now : 1;
+        k->next = to->ai_next;
+        uv_connect_t *req = &k->connect[k->tried % 2];
+        status = k->pending > 1 ? UV_EBUSY : first ? 0 : fresh_tcp(ws);
+        first = false;
+        if (status == 0)
+            status = uv_tcp_connect(req, ws->tcp, to->ai_addr, on_connected);
+        if (status == 0) {
+            k->tried++;
+            k->pending++;
+            uv_timer_start(&ws->timer, on_timeout, k->next != NULL && left > ADDRESS_MS ? ADDRESS_MS : left, 0);
+            return;
+        }
+    }
+    give_up(ws, uv_strerror(status));
 }
 
 static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
 {
     struct ws_connecting *k = req->data;
     k->pending--;
+    k->found = k->next = found;
     struct ws *ws = k->ws;
-    if (ws == NULL) {
-        uv_freeaddrinfo(found);
+    if (ws == NULL)
         let_go(k);
-        return;
-    }
-    if (status == 0) {
-        status = uv_tcp_connect(&k->connect, ws->tcp, found->ai_addr, on_connected);
-        k->pending += status == 0;
-    }
-    uv_freeaddrinfo(found);
-    if (status < 0)
+    else if (status < 0)
         give_up(ws, uv_strerror(status));
-}
-
-static void on_timeout(uv_timer_t *timer)
-{
-    give_up(timer->data, "no answer within 8 s");
+    else
+        try_next(ws, UV_EAI_NONAME);
 }
 
 int ws_connect(struct io_loop *loop, const struct ws_url *url, const struct ws_events *events, void *ctx,
@@ -174,11 +226,12 @@ int ws_connect(struct io_loop *loop, const struct ws_url *url, const struct ws_e
     ws->state = WS_CONNECTING;
     ws->connecting = k;
     ws_listen(ws, events, ctx);
-    snprintf(ws->peer, sizeof ws->peer, "%.50s:%u", url->host, url->port);
+    snprintf(ws->peer, sizeof ws->peer, "%s:%u", url->host, url->port);
     k->ws = ws;
     k->url = *url;
-    k->resolve.data = k->connect.data = k;
+    k->resolve.data = k->connect[0].data = k->connect[1].data = k;
     snprintf(port, sizeof port, "%u", url->port);
+    k->give_up_ms = io_now_ms(loop) + CONNECT_MS;
     uv_timer_start(&ws->timer, on_timeout, CONNECT_MS, 0);
     int failed = uv_getaddrinfo(io_loop_uv(loop), &k->resolve, on_resolved, url->host, port, &hints);
     k->pending = failed == 0;

@@ -1,5 +1,6 @@
 /*
- * io/ws_priv.h - inside of a websocket, shared by ws.c (open ones), ws_client.c (becoming open) and the http server (handing one over)
+ * io/ws_priv.h - inside of a websocket: its life (ws.c), what goes out (ws_out.c), what comes in (ws_in.c), becoming open
+ * (ws_client.c), and being handed over by the HTTP server (http_conn.c)
  */
 #ifndef TETHER_IO_WS_PRIV_H
 #define TETHER_IO_WS_PRIV_H
@@ -7,9 +8,43 @@
 #include <uv.h>
 #include <wslay/wslay.h>
 
+#include "http/upgrade.h"
 #include "io/ws.h"
 
+enum {
+    WS_HEADER_MAX = 14,                    /* RFC 6455 section 5.2 */
+    WS_FRAME_MAX = 16 * 1024 * 1024,       /* of one incoming frame; payload is handed on as it comes, so it costs no memory */
+    WS_BACKLOG_MAX = 8 * 1024 * 1024,      /* ws_send() refuses above it */
+    WS_HIGH_WATER = 512 * 1024,
+};
+
 enum ws_state { WS_CONNECTING, WS_OPEN, WS_CLOSING, WS_CLOSED };
+
+struct ws_block;
+
+/** Bytes that wait for the kernel, in blocks; one is being written at a time. */
+struct ws_out {
+    struct ws_block *flying;       /* libuv has it */
+    struct ws_block *first, *last; /* behind it; only the last has room */
+    size_t bytes;                  /* in first..last */
+    bool was_high;
+};
+
+/** Where in a frame the incoming stream is. */
+struct ws_in {
+    uint8_t head[WS_HEADER_MAX];
+    size_t head_have;
+    uint64_t left;       /* payload bytes of the frame still to come */
+    bool bypass;         /* which do not go through wslay */
+    uint8_t mask[4];     /* turned so that the next byte takes mask[0]; zero when unmasked */
+    const uint8_t *fed;  /* what wslay may take now */
+    size_t fed_len;
+    bool accepted;       /* wslay has let the frame pass */
+    bool control, fin, empty;
+    uint64_t wslay_left; /* payload bytes that wslay has still to hand out */
+    enum ws_opcode opcode; /* of the message */
+    uint64_t heard_ms;
+};
 
 struct ws {
     struct io_loop *loop;
@@ -17,44 +52,61 @@ struct ws {
     uv_timer_t timer; /* connecting and closing: the bound; open: keepalive */
     int open_handles;
     enum ws_state state;
-    bool server;
+    bool server, paused, pinged, shut;
     const struct ws_events *events;
     void *ctx;
-
     wslay_event_context_ptr wslay;
-    const uint8_t *in; /* bytes not yet taken by wslay */
-    size_t in_len;
-    enum ws_opcode opcode; /* of the message being received */
-    bool control, frame_fin, frame_empty;
-    uint64_t frame_left;
-    bool was_high, paused, pinged;
-    uint64_t heard_ms;
-    uint8_t *masked; /* client side: scratch for one outgoing frame */
-    size_t masked_cap;
-
-    int close_code;
+    struct ws_out out;
+    struct ws_in in;
+    int close_code; /* the first cause; 0: none yet */
     char close_reason[128];
-    char peer[64];
+    char peer[320];
     struct ws_connecting *connecting;
 };
 
-/** Take over an accepted TCP connection whose 101 was sent. @param take_tcp heap memory, consumed also on failure */
-struct ws *ws_adopt(struct io_loop *loop, uv_tcp_t *take_tcp);
-/** Begin to read; first what came together with the request. */
-void ws_start(struct ws *ws, const char *early, size_t early_len);
-/** Close at once and report (code, reason) by closed(). */
-void ws_finish(struct ws *ws, int code, const char *reason);
-/** Allocate and initialise; tcp handle made too when NULL is given. */
+/* ws.c */
+
+/** Allocate. @param take_tcp heap memory @return NULL without memory; then tcp stays the caller's */
 struct ws *ws_alloc(struct io_loop *loop, uv_tcp_t *take_tcp, bool server);
+/** Take over an accepted TCP connection whose 101 was sent. @return NULL without memory; then tcp stays the caller's */
+struct ws *ws_adopt(struct io_loop *loop, uv_tcp_t *take_tcp);
+/** Begin to read; first what came together with the handshake (unmasked in place). */
+void ws_start(struct ws *ws, char *early, size_t early_len);
+/** Close at once and report by closed(): this code and reason, or those of the first cause. */
+void ws_finish(struct ws *ws, int code, const char *reason);
+/** Remember why it ends, unless that is known already. */
+void ws_set_cause(struct ws *ws, int code, const char *reason);
+/** Neither side will say more: wait, not for long, until everything is written and the peer is gone. */
+void ws_begin_closing(struct ws *ws);
+/** Finish when both close frames are exchanged and ours is written. */
+void ws_check_closed(struct ws *ws);
 /** TCP_NODELAY and a short queue in the kernel, so that waiting data stays with us, where it can be counted. */
 void ws_tune_tcp(uv_tcp_t *tcp);
-/** Let go of what only connecting needs; requests still under way are freed when they end. */
-void ws_connecting_abandon(struct ws *ws);
 /** "address:port" of the peer. */
 void ws_name_peer(const uv_tcp_t *tcp, char *buf, size_t cap);
 /** Sec-WebSocket-Accept for a key: 28 characters and NUL (RFC 6455 section 4.2.2). */
-void ws_accept_value(const char *key, size_t key_len, char ret_value[29]);
-/** libuv allocation callback: the shared read buffer. */
+void ws_accept_value(const char *key, size_t key_len, char ret_value[HTTP_WS_ACCEPT_LEN + 1]);
+/** libuv allocation callback: the loop's shared read buffer. */
 void ws_alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf);
+
+/* ws_out.c */
+
+/** Send bytes as they are: now what the kernel takes, the rest later. @return 0; -ENOBUFS, -ENOMEM: nothing was sent */
+int ws_out_put(struct ws *ws, const uint8_t *head, size_t head_len, const uint8_t *body, size_t body_len);
+void ws_out_free(struct ws *ws);
+
+/* ws_in.c */
+
+/** @return 0 or -ENOMEM */
+int ws_in_init(struct ws *ws);
+/** Take bytes from the network; they are unmasked in place. */
+void ws_in_feed(struct ws *ws, uint8_t *data, size_t len);
+/** Send the control frames that wslay has ready. */
+void ws_in_send_control(struct ws *ws);
+
+/* ws_client.c */
+
+/** Let go of what only connecting needs; requests still under way are freed when they end. */
+void ws_connecting_abandon(struct ws *ws);
 
 #endif

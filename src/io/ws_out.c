@@ -1,0 +1,236 @@
+/*
+ * io/ws_out.c - what a websocket sends
+ *
+ * Messages are framed here and go to the kernel straight from the caller's bytes; only what the kernel does not take is
+ * copied, into blocks that are written one after the other. wslay's own queue would copy every message, and small messages
+ * queued one by one would each cost a system call.
+ */
+#include <errno.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/ws_priv.h"
+
+enum { BLOCK = 64 * 1024, MASK_STEP = 64 * 1024 };
+
+struct ws_block {
+    uv_write_t req;
+    struct ws *ws;
+    struct ws_block *next;
+    size_t len;
+    uint8_t data[BLOCK];
+};
+
+size_t ws_backlog(const struct ws *ws)
+{
+    return ws->out.bytes + (ws->tcp != NULL ? uv_stream_get_write_queue_size((const uv_stream_t *)ws->tcp) : 0);
+}
+
+size_t ws_high_water(void)
+{
+    return WS_HIGH_WATER;
+}
+
+static void fly(struct ws *ws);
+
+static void on_written(uv_write_t *req, int status)
+{
+    struct ws_block *b = (struct ws_block *)req;
+    struct ws *ws = b->ws;
+    free(b);
+    ws->out.flying = NULL;
+    if (ws->state == WS_CLOSED)
+        return;
+    if (status < 0) {
+        ws_finish(ws, WS_CLOSE_ABNORMAL, uv_strerror(status));
+        return;
+    }
+    fly(ws);
+    if (ws->out.was_high && ws_backlog(ws) <= WS_HIGH_WATER / 2) {
+        ws->out.was_high = false;
+        if (ws->events->drained != NULL && ws->state == WS_OPEN)
+            ws->events->drained(ws->ctx);
+    }
+    ws_check_closed(ws);
+}
+
+/* Give libuv the next block. */
+static void fly(struct ws *ws)
+{
+    struct ws_out *out = &ws->out;
+    struct ws_block *b = out->first;
+    if (b == NULL || out->flying != NULL || ws->state == WS_CLOSED)
+        return;
+    out->first = b->next;
+    if (out->first == NULL)
+        out->last = NULL;
+    out->bytes -= b->len;
+    out->flying = b;
+    uv_buf_t buf = uv_buf_init((char *)b->data, (unsigned)b->len);
+    int failed = uv_write(&b->req, (uv_stream_t *)ws->tcp, &buf, 1, on_written);
+    if (failed) {
+        free(b);
+        out->flying = NULL;
+        ws_finish(ws, WS_CLOSE_ABNORMAL, uv_strerror(failed));
+    }
+}
+
+/* Room at the end for len bytes in blocks, so that appending cannot fail half way. */
+static int reserve(struct ws *ws, size_t len)
+{
+    struct ws_out *out = &ws->out;
+    struct ws_block *tail = NULL, *chain = NULL;
+    size_t room = out->last != NULL ? BLOCK - out->last->len : 0;
+    for (; room < len; room += BLOCK) {
+        struct ws_block *b = malloc(sizeof *b);
+        if (b == NULL) {
+            for (; chain != NULL; chain = b) {
+                b = chain->next;
+                free(chain);
+            }
+            return -ENOMEM;
+        }
+        b->ws = ws;
+        b->next = NULL;
+        b->len = 0;
+        if (chain == NULL)
+            chain = b;
+        else
+            tail->next = b;
+        tail = b;
+    }
+    if (chain == NULL)
+        return 0;
+    if (out->last == NULL)
+        out->first = out->last = chain;
+    else
+        out->last->next = chain; /* last stays where the next byte goes */
+    return 0;
+}
+
+static void append(struct ws_out *out, const uint8_t *data, size_t len)
+{
+    out->bytes += len;
+    while (len > 0) {
+        if (out->last->len == BLOCK)
+            out->last = out->last->next;
+        struct ws_block *b = out->last;
+        size_t n = len < BLOCK - b->len ? len : BLOCK - b->len;
+        memcpy(b->data + b->len, data, n);
+        b->len += n;
+        data += n;
+        len -= n;
+    }
+}
+
+int ws_out_put(struct ws *ws, const uint8_t *head, size_t head_len, const uint8_t *body, size_t body_len)
+{
+    struct ws_out *out = &ws->out;
+    size_t total = head_len + body_len, sent = 0;
+    if (ws->state == WS_CLOSED)
+        return -EPIPE;
+    if (ws_backlog(ws) + total > WS_BACKLOG_MAX)
+        return -ENOBUFS;
+    if (out->flying == NULL && out->first == NULL) {
+        uv_buf_t bufs[2] = {uv_buf_init((char *)(uintptr_t)head, (unsigned)head_len),
+                            uv_buf_init((char *)(uintptr_t)body, (unsigned)body_len)};
+        int n = uv_try_write((uv_stream_t *)ws->tcp, bufs, body_len > 0 ? 2 : 1);
+        sent = n > 0 ? (size_t)n : 0; /* an error shows again below, where it has its callback */
+    }
+    if (sent == total)
+        return 0;
+    if (reserve(ws, total - sent) < 0) {
+        if (sent > 0) /* a cut frame cannot be mended */
+            ws_finish(ws, WS_CLOSE_ABNORMAL, "out of memory");
+        return -ENOMEM;
+    }
+    if (sent < head_len) {
+        append(out, head + sent, head_len - sent);
+        sent = head_len;
+    }
+    if (sent < total)
+        append(out, body + (sent - head_len), total - sent);
+    out->was_high = out->was_high || ws_backlog(ws) > WS_HIGH_WATER;
+    fly(ws);
+    return 0;
+}
+
+void ws_out_free(struct ws *ws)
+{
+    for (struct ws_block *b = ws->out.first, *next; b != NULL; b = next) {
+        next = b->next;
+        free(b);
+    }
+    ws->out.first = ws->out.last = NULL;
+    ws->out.bytes = 0;
+}
+
+/* --- frames --- */
+
+/* RFC 6455 section 5.2 */
+static size_t put_header(uint8_t *out, enum ws_opcode opcode, size_t len, bool masked)
+{
+    size_t at = 2;
+    uint8_t mask_bit = masked ? 0x80 : 0;
+    out[0] = (uint8_t)(0x80 | opcode);
+    if (len < 126) {
+        out[1] = (uint8_t)(mask_bit | len);
+    } else if (len < 65536) {
+        out[1] = mask_bit | 126;
+        out[2] = (uint8_t)(len >> 8);
+        out[3] = (uint8_t)len;
+        at = 4;
+    } else {
+        out[1] = mask_bit | 127;
+        for (int i = 0; i < 8; i++)
+            out[2 + i] = (uint8_t)((uint64_t)len >> (56 - 8 * i));
+        at = 10;
+    }
+    return at;
+}
+
+/* Masking has to copy anyway: step by step through a piece of stack, each step a multiple of the mask. */
+static int send_masked(struct ws *ws, enum ws_opcode opcode, const uint8_t *data, size_t len)
+{
+    uint8_t step[WS_HEADER_MAX + MASK_STEP], mask[8];
+    uint64_t wide, word;
+    if (ws_backlog(ws) + WS_HEADER_MAX + len > WS_BACKLOG_MAX)
+        return -ENOBUFS;
+    if (RAND_bytes(mask, 4) != 1)
+        return -EIO;
+    memcpy(mask + 4, mask, 4);
+    memcpy(&wide, mask, 8);
+    size_t at = put_header(step, opcode, len, true);
+    memcpy(step + at, mask, 4);
+    at += 4;
+    do {
+        size_t n = len < MASK_STEP ? len : MASK_STEP, i = 0;
+        for (; i + 8 <= n; i += 8) {
+            memcpy(&word, data + i, 8);
+            word ^= wide;
+            memcpy(step + at + i, &word, 8);
+        }
+        for (; i < n; i++)
+            step[at + i] = data[i] ^ mask[i & 3];
+        int failed = ws_out_put(ws, step, at + n, NULL, 0);
+        if (failed) {
+            ws_finish(ws, WS_CLOSE_ABNORMAL, "out of memory"); /* a cut frame cannot be mended */
+            return failed;
+        }
+        data += n;
+        len -= n;
+        at = 0;
+    } while (len > 0 && ws->state != WS_CLOSED);
+    return 0;
+}
+
+int ws_send(struct ws *ws, enum ws_opcode opcode, const uint8_t *data, size_t len)
+{
+    uint8_t header[WS_HEADER_MAX];
+    if (ws->state != WS_OPEN)
+        return -EPIPE;
+    if (!ws->server)
+        return send_masked(ws, opcode, data, len);
+    return ws_out_put(ws, header, put_header(header, opcode, len, false), data, len);
+}
