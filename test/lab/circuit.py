@@ -78,8 +78,12 @@ class Circuit:
             logs = [p.tail() for p in (self.server, self.clients.get(number), self.relays.get(number)) if p]
             raise LabError(f"{error}; last answer: {self.tether_json(number)}\n" + "\n".join(logs)) from None
 
-    def start_all(self):
+    def start_web(self):
+        """The internet: a web host with names, and something that echoes."""
         self.lab.serve(self.lab.web, "--http", "80", "--dns", "--echo", "7")
+
+    def start_all(self):
+        self.start_web()
         self.start_server()
         for number in range(1, len(self.lab.laptops) + 1):
             self.start_client(number)
