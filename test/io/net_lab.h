@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <openssl/evp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -169,6 +170,24 @@ static inline struct peer *peer_ws(struct io_loop *loop, uint16_t port)
     peer_say(p, lab_handshake);
     peer_opened(p);
     return p;
+}
+
+/* The other end of a handshake: accept it, with the value computed here, and say more in the same segment. */
+static inline void peer_answer(struct peer *p, const char *trailer, size_t trailer_len)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE], accept[64];
+    char text[512];
+    lab_until(p->loop, peer_sees(p, "\r\n\r\n"));
+    const char *key = memmem(p->in, p->have, "Sec-WebSocket-Key: ", 19);
+    assert_non_null(key);
+    snprintf(text, sizeof text, "%.24s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key + 19);
+    EVP_Digest(text, strlen(text), digest, NULL, EVP_sha1(), NULL);
+    EVP_EncodeBlock(accept, digest, 20);
+    int len = snprintf(text, sizeof text, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                                          "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", (char *)accept);
+    memcpy(text + len, trailer, trailer_len);
+    p->have = 0;
+    peer_send(p, text, (size_t)len + trailer_len, sizeof text);
 }
 
 /* first: FIN, RSV and opcode, e.g. 0x82. @return length; out has room for len + 14 */

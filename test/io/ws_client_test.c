@@ -1,8 +1,6 @@
 /* io/ws_client_test.c - connected websockets: names, handshakes, masks, failures in words, addresses as people type them */
 #include "ws_lab.h"
 
-#include <openssl/evp.h>
-
 static uint16_t listen_raw(struct lab *lab)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -55,31 +53,13 @@ static void both_ends_of_ours_understand_each_other(void **state)
     assert_int_equal(lab->out.code, 4004);
 }
 
-/* Answer the handshake by hand, with the accept value computed here. */
-static void open_raw(struct lab *lab, struct peer *p, const char *trailer, size_t trailer_len)
-{
-    unsigned char digest[EVP_MAX_MD_SIZE], accept[64];
-    char text[512];
-    lab_until(lab->loop, peer_sees(p, "\r\n\r\n"));
-    const char *key = memmem(p->in, p->have, "Sec-WebSocket-Key: ", 19);
-    assert_non_null(key);
-    snprintf(text, sizeof text, "%.24s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key + 19);
-    EVP_Digest(text, strlen(text), digest, NULL, EVP_sha1(), NULL);
-    EVP_EncodeBlock(accept, digest, 20);
-    int len = snprintf(text, sizeof text, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                                          "Sec-WebSocket-Accept: %s\r\n\r\n", (char *)accept);
-    memcpy(text + len, trailer, trailer_len);
-    p->have = 0;
-    peer_send(p, text, (size_t)len + trailer_len, sizeof text);
-}
-
 static void a_connected_one_masks_and_wants_no_mask(void **state)
 {
     struct lab *lab = *state;
     struct frame f = {0};
     go(lab, "127.0.0.1", listen_raw(lab));
     struct peer *p = accept_raw(lab);
-    open_raw(lab, p, "\x82\x03" "abc", 5); /* in the segment of the 101 */
+    peer_answer(p, "\x82\x03" "abc", 5); /* in the segment of the 101 */
     lab_until(lab->loop, lab->out.messages == 1);
     assert_int_equal(lab->out.opened, 1);
     assert_memory_equal(lab->out.got, "abc", 3);
