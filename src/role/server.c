@@ -301,7 +301,8 @@ static void on_session_ended(void *ctx, struct session *session)
     for (size_t i = 0; i < s->carriers; i++)
         if (carrier_owner(s->carrier[i]) == session)
             carrier_set_owner(s->carrier[i], NULL);
-    nat_end_session(s->nat, session->id, io_now_ms(s->loop));
+    if (s->loop != NULL) /* else the NAT itself is about to go */
+        nat_end_session(s->nat, session->id, io_now_ms(s->loop));
 }
 
 /* --- what others see --- */
@@ -439,6 +440,7 @@ static void close_all(struct server *s)
     capture_close(s->capture);
     if (s->loop != NULL)
         io_loop_free(s->loop); /* carriers end here */
+    s->loop = NULL;
     inject_close(s->inject);
     session_table_free(s->sessions);
     nat_free(s->nat);

@@ -15,7 +15,7 @@ COMMANDS = {
     "nft": "nft list ruleset",
     "resolv.conf": "stat -c '%F %a %u:%g %N' /etc/resolv.conf; cat /etc/resolv.conf",
     "/etc": "ls -1A /etc",
-    "mounts": "cut -d' ' -f5- /proc/self/mountinfo | sed 's/ - .*//'",
+    "mounts": "cut -d' ' -f5- /proc/self/mountinfo | sed 's/ - .*//' | grep -v '^/run/netns'",
 }
 
 
