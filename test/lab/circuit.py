@@ -99,13 +99,17 @@ class Circuit:
                 process.end(signal.SIGTERM)
         self.relays, self.clients, self.server = {}, {}, None
 
-    def check_alive(self):
-        """No role may have ended on its own, and no sanitizer may have spoken."""
+    def check_sanitizers(self):
+        """No sanitizer may have spoken."""
         for process in self.lab.processes:
             text = process.log()
             for word in ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer"):
                 if word in text:
                     raise LabError(f"{process.name}: {word}\n{process.tail(60)}")
+
+    def check_alive(self):
+        """No role may have ended on its own, and no sanitizer may have spoken."""
+        self.check_sanitizers()
         for process in [self.server, *self.clients.values(), *self.relays.values()]:
             if process and not process.alive():
                 raise LabError(f"{process.name} ended with {process.popen.returncode}\n{process.tail()}")
