@@ -310,6 +310,8 @@ static void ipv6_connect_enters_the_tun_and_can_be_refused(void **state)
     struct host *host = lab_open(lab, "client");
     int tun = host_tun_open(host, "tun7", lab_cidr("10.0.0.1"), 1400, &err);
     assert_int_equal(host_route_ipv6_all(host, "tun7", &err), 0);
+    /* The kernel enters an address into its local table a moment after it took it. */
+    assert_int_equal(lab_await("ip -6 route show table local | grep -q 'fd74.* dev tun7'"), 0);
     struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(80)};
     inet_pton(AF_INET6, "2a00:1450::1", &to.sin6_addr);
     int sock = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
