@@ -18,7 +18,7 @@ struct http_conn {
     uv_write_t write;
     struct http_answer reply;
     int open_handles;
-    bool closing, writing, read_eof;
+    bool closing, writing;
     uint64_t idle_since_ms;
     size_t have;
     char buf[HTTP_HEAD_MAX + 1];
@@ -117,7 +117,7 @@ static void on_written(uv_write_t *req, int status)
     c->reply.owned = NULL;
     if (c->closing)
         return;
-    if (status < 0 || (c->read_eof && c->have == 0)) {
+    if (status < 0) {
         http_conn_close(c);
         return;
     }
@@ -129,7 +129,7 @@ static void on_written(uv_write_t *req, int status)
         c->reply = (struct http_answer){0};
         serve(c);
     }
-    if (!c->closing && !c->writing && !c->read_eof)
+    if (!c->closing && !c->writing)
         uv_read_start((uv_stream_t *)c->tcp, alloc_cb, on_read);
 }
 
@@ -148,7 +148,12 @@ static void send_reply(struct http_conn *c)
         http_conn_close(c);
 }
 
-/* --- becoming a websocket --- */
+/*
+ * --- becoming a websocket ---
+ *
+ * Any Origin is welcome: the page may come from the laptop, from serve-web or from a file, and another page gains nothing by
+ * connecting, since without the key nobody gets past the TLS inside the messages (with --plain there is no such guard).
+ */
 
 static void upgrade(struct http_conn *c, const struct http_head *head, struct http_span key)
 {
@@ -221,8 +226,6 @@ static void serve(struct http_conn *c)
         c->reply.close = true;
         http_answer_error(&c->reply, http_status_of(failed), false);
         send_reply(c);
-    } else if (c->read_eof) {
-        http_conn_close(c);
     }
 }
 
@@ -237,10 +240,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct http_conn *c = stream->data;
     (void)buf;
-    if (n == UV_EOF && !c->reply.close) {
-        c->read_eof = true;
-        serve(c);
-    } else if (n < 0) {
+    if (n < 0) { /* whole requests before the end are answered: it is not read while an answer is written */
         http_conn_close(c);
     } else if (n > 0 && c->reply.close) {
         c->have = 0; /* lingering: whatever else comes is not wanted */
