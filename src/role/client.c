@@ -271,11 +271,8 @@ static const struct http_handlers http_handlers = {.takes_websocket = takes_webs
 static void on_tick(void *ctx)
 {
     struct client *c = ctx;
-    struct carrier *now[CARRIERS_MAX];
-    size_t count = c->carriers;
-    memcpy(now, c->carrier, sizeof now);
-    for (size_t i = 0; i < count; i++)
-        carrier_tick(now[i]);
+    for (size_t i = 0; i < c->carriers; i++) /* what this closes leaves the list later, from the loop */
+        carrier_tick(c->carrier[i]);
     if (session_choose(&c->session, io_now_us()))
         log_info("client", carrier_peer(carrier_of(c->session.active)), "changed to another phone", NULL);
 }

@@ -332,11 +332,8 @@ static const struct http_handlers page_handlers = {.json = on_page_json, .page =
 static void on_tick(void *ctx)
 {
     struct server *s = ctx;
-    static struct carrier *now[CARRIERS_MAX];
-    size_t count = s->carriers;
-    memcpy(now, s->carrier, count * sizeof now[0]);
-    for (size_t i = 0; i < count; i++)
-        carrier_tick(now[i]);
+    for (size_t i = 0; i < s->carriers; i++) /* what this closes leaves the list later, from the loop */
+        carrier_tick(s->carrier[i]);
     nat_tick(s->nat, io_now_ms(s->loop));
     session_table_expire(s->sessions, io_now_us());
 }
