@@ -262,16 +262,11 @@ class Browser:
         self.cdp("Network.enable")
         self.cdp("Network.emulateNetworkConditions", offline=on, latency=0, downloadThroughput=-1, uploadThroughput=-1)
 
-    def tab(self):
-        """Open a tab in front of the present one, which thereby becomes hidden; returns a function that goes back."""
-        first = self._call("GET", "/window")
-        second = self._call("POST", "/window/new", {"type": "tab"})["handle"]
-        self._call("POST", "/window", {"handle": second})
-
-        def back():
-            self._call("DELETE", "/window")
-            self._call("POST", "/window", {"handle": first})
-        return back, lambda: self._call("POST", "/window", {"handle": first})
+    def hide(self, on=True):
+        """Take the window away and bring it back: the page's visibilityState becomes "hidden", then "visible"."""
+        window = self.cdp("Browser.getWindowForTarget")["windowId"]
+        self.cdp("Browser.setWindowBounds", windowId=window, bounds={"windowState": "minimized" if on else "normal"})
+        self.wait_for(f"document.visibilityState === '{'hidden' if on else 'visible'}'", 5)
 
     def screenshot(self, path, full=True):
         """Save what the page shows, by default its whole length, as PNG."""
