@@ -163,7 +163,7 @@ static struct host *lab_open(struct lab *lab, const char *role)
     return host;
 }
 
-static struct host_cidr lab_cidr(const char *text)
+static struct host_cidr __attribute__((unused)) lab_cidr(const char *text)
 {
     struct host_cidr cidr = {0};
     assert_int_equal(host_cidr_parse(text, &cidr), 0);
