@@ -180,10 +180,10 @@ static void kernel_is_silent_on_our_ports_only(void **state)
     assert_int_equal(sh("nft list ruleset | grep -q 'udp sport 61000-62000 notrack'"), 0);
     /* nothing of ours is open in nft but its three; nothing of it is left in the home directory */
     sh_read(log, sizeof log, "pgrep -P %d -x nft", getpid());
-    snprintf(path, sizeof path, "/proc/%d/fd", atoi(log));
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)strtol(log, NULL, 10));
     assert_int_equal(sh("test $(ls -l %s | grep -c 'state\\|journal') = 0 && test $(ls %s | wc -l) -lt 6", path, path), 0);
     host_close(host);
-    assert_int_equal(sh("test -z \"$(nft list ruleset)\" && ! test -d /proc/%d", atoi(log)), 0);
+    assert_int_equal(sh("test -z \"$(nft list ruleset)\" && ! test -d /proc/%d", (int)strtol(log, NULL, 10)), 0);
     assert_true(kernel_answers(61234));
     lab_assert_state_empty(lab);
 }
@@ -212,7 +212,7 @@ static void ctrl_c_in_the_terminal_does_not_reach_nft(void **state)
     struct host *host = lab_open(*state, "server");
     assert_int_equal(host_silence_ports(host, INADDR_LOOPBACK, 61000, 62000, &err), 0);
     sh_read(pid, sizeof pid, "pgrep -P %d -x nft", getpid());
-    assert_int_not_equal(getpgid(atoi(pid)), getpgrp());
+    assert_int_not_equal(getpgid((pid_t)strtol(pid, NULL, 10)), getpgrp());
     host_close(host);
 }
 
