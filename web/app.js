@@ -10,14 +10,16 @@
 "use strict";
 
 (function () {
-  var LAPTOP = "ws://169.254.134.89:6354/websocket", POLL_MS = 1000;
+  var LAPTOP = "ws://169.254.134.89:6354/websocket", POLL_MS = 1000, TELL_TRIES = 5, TRUST_MS = 3000;
   var byId = function (id) { return document.getElementById(id); };
 
   var told = null;        /* the newest tether.json; null: none yet */
   var tellFails = 0;      /* polls in a row that failed */
+  var unreachable = false; /* the newest poll got no answer at all, rather than one that is not ours */
   var urls = { laptop: "", server: "" };
   var legs = { laptop: "off", server: "off" };
-  var failure = null;     /* the newest failure of a leg, until both are up */
+  var failure = null;     /* the newest failure of a leg, until both are up (and stay up, if an end gave the reason) */
+  var upSince = 0;        /* when both legs came up; 0: they are not */
   var last = { up: 0, down: 0, at: 0 };
   var relay = null;
 
@@ -98,17 +100,13 @@
     return failure.reason ? " (" + failure.reason + ")" : "";
   }
 
-  function legWord(state, failed) {
-    if (state === "up") return "connected";
-    if (state === "connecting") return "connecting …";
-    return failed ? "not reached, trying again" : "not connected";
-  }
+  var LEG_WORDS = { up: "connected", connecting: "connecting …", error: "not reached, trying again", off: "not connected" };
 
   function showLeg(which) {
     var state = legs[which], failed = !!failure && failure.leg === which;
     var shown = state === "up" || state === "connecting" ? state : failed ? "error" : "off";
     if (failed && state === "connecting" && !failure.wasOpen) shown = "error"; /* no flicker between attempts */
-    light("leg-" + which, shown, legWord(state, failed));
+    light("leg-" + which, shown, LEG_WORDS[shown]);
   }
 
   function showEnd() {
@@ -125,7 +123,7 @@
     showLeg("server");
     showEnd();
     var words = wordsForNow();
-    message(words, endState() || failure ? "error" : "hint");
+    message(words, urls.server || endState() ? "error" : "hint");
     var go = byId("go-to-laptop");
     go.hidden = !(failure && failure.leg === "laptop" && !failure.wasOpen && !isLaptopPage());
     if (!go.hidden) go.href = tetherAddress.laptopPage(urls.laptop, urls.server);
@@ -150,12 +148,17 @@
   function onNews(news) {
     if (news.type === "counters") {
       showCounters(news);
-      return;
+    } else {
+      legs = { laptop: news.laptop, server: news.server };
+      if (news.failure) failure = news.failure;
+      upSince = legs.laptop === "up" && legs.server === "up" ? Date.now() : 0;
+      show();
     }
-    legs = { laptop: news.laptop, server: news.server };
-    if (news.failure) failure = news.failure;
-    if (legs.laptop === "up" && legs.server === "up") failure = null;
-    show();
+    /* An end that refuses us does so after both legs are up: its reason stays until it has had the time to repeat it. */
+    if (failure && upSince && (!CODE_STATES[failure.code] || Date.now() - upSince > TRUST_MS)) {
+      failure = null;
+      show();
+    }
   }
 
   /* --- what the page's own server tells --- */
@@ -171,6 +174,7 @@
       } catch (error) {
         tellFails++;
       }
+      unreachable = request.status === 0;
       byId("rtt").textContent = told && typeof told.rtt_ms === "number" && tellFails === 0 ? told.rtt_ms.toFixed(1) + " ms" : "–";
       then();
     };
@@ -204,6 +208,10 @@
   }
 
   function begin() {
+    if (!told && unreachable && tellFails < TELL_TRIES) { /* whose page this is decides everything: ask again */
+      setTimeout(function () { poll(begin); }, POLL_MS);
+      return;
+    }
     chooseAddresses();
     if (urls.server) connect(!isLaptopPage());
     else byId("addresses").open = true;

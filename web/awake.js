@@ -47,7 +47,11 @@ var tetherAwake = {
     var playing = this.video.play();
     var good = function () { self.say(true, "The screen stays on while this page is shown."); };
     if (playing && playing.then)
-      playing.then(good, function () { self.say(false, "This browser will not keep the screen on: set a long screen time-out."); });
+      playing.then(good, function () {
+        if (!self.wanted) return; /* stopped meanwhile, which ends the play() too */
+        self.wanted = false;
+        self.say(false, "This browser will not keep the screen on: set a long screen time-out.");
+      });
     else good();
   }
 };

@@ -11,12 +11,13 @@
 "use strict";
 
 var TetherRelay = function (report) {
-  var BACKOFF_MIN_MS = 500, BACKOFF_MAX_MS = 15000, STEADY_MS = 5000, CONNECT_MS = 8000, COUNT_MS = 500;
-  var EARLY_MAX = 256 * 1024, STUCK = 64 * 1024 * 1024, OTHER_LEG = 4004;
+  var BACKOFF_MIN_MS = 500, BACKOFF_MAX_MS = 15000, STEADY_MS = 5000, CONNECT_MS = 8000, FRESH_MS = 1000, COUNT_MS = 500;
+  var EARLY_MAX = 256 * 1024, STUCK = 64 * 1024 * 1024, LOOK_EVERY = 4 * 1024 * 1024, OTHER_LEG = 4004;
 
   var urls = null, once = false, pair = null, backoff = BACKOFF_MIN_MS, retryTimer = 0, dropped = 0;
   var up = 0, down = 0; /* bytes: from the laptop, to the laptop */
 
+  /* Text counts by characters, without encoding it anew: what travels as text is base64, one byte each. */
   function size(data) {
     return typeof data === "string" ? data.length : data.byteLength;
   }
@@ -37,17 +38,21 @@ var TetherRelay = function (report) {
     });
   }
 
-  /* The hot path: no allocation, no postMessage. */
+  /* The hot path: no allocation, no postMessage. What waits is looked at every few megabytes: a timer would come too late here. */
   function wire(mine, from, to, count) {
-    var target = to.socket;
+    var target = to.socket, unseen = 0;
     from.socket.onmessage = function (event) {
-      var data = event.data;
-      count(data);
+      var data = event.data, bytes = size(data);
+      count(bytes);
       if (target.readyState === 1) {
         target.send(data);
+        unseen += bytes;
+        if (unseen > LOOK_EVERY) {
+          unseen = 0;
+          if (target.bufferedAmount > STUCK) giveUp(mine, to, "stuck");
+        }
         return;
       }
-      var bytes = size(data);
       if (target.readyState !== 0 || to.earlyBytes + bytes > EARLY_MAX) {
         dropped++;
         return;
@@ -88,10 +93,20 @@ var TetherRelay = function (report) {
       leg: leg.which, code: leg.code, reason: leg.reason, wasOpen: leg.wasOpen,
       otherOpen: other.wasOpen, afterMs: Date.now() - mine.began
     });
-    if (urls && (!once || mine.upSince)) { /* once: the first try decides whether the browser allows it at all */
+    /* once: the first try of the laptop decides whether the browser allows it at all */
+    if (urls && (!once || mine.upSince || leg.which === "server")) {
       retryTimer = setTimeout(connect, backoff / 2 + Math.random() * backoff / 2);
       backoff = Math.min(backoff * 2, BACKOFF_MAX_MS);
     }
+  }
+
+  /* A leg that does not end by itself is taken as ended now; its own close could wait for ever behind what is queued. */
+  function giveUp(mine, leg, words) {
+    leg.code = 1006;
+    leg.reason = words;
+    leg.socket.onclose = leg.socket.onmessage = null;
+    leg.socket.close();
+    end(mine, leg);
   }
 
   function connect() {
@@ -107,22 +122,16 @@ var TetherRelay = function (report) {
       return;
     }
     pair = mine;
-    wire(mine, mine.laptop, mine.server, function (data) { up += size(data); });
-    wire(mine, mine.server, mine.laptop, function (data) { down += size(data); });
+    wire(mine, mine.laptop, mine.server, function (bytes) { up += bytes; });
+    wire(mine, mine.server, mine.laptop, function (bytes) { down += bytes; });
     mine.timeout = setTimeout(function () {
       var late = mine.server.state === "connecting" ? mine.server : mine.laptop;
-      if (pair === mine && late.state === "connecting") {
-        late.code = 1006;
-        late.reason = "no answer";
-        late.socket.onclose = null;
-        late.socket.close();
-        end(mine, late);
-      }
+      if (pair === mine && late.state === "connecting") giveUp(mine, late, "no answer");
     }, CONNECT_MS);
     tell(null);
   }
 
-  function hangUp() {
+  function hangUp(words) {
     clearTimeout(retryTimer);
     if (!pair) return;
     var old = pair;
@@ -130,32 +139,32 @@ var TetherRelay = function (report) {
     clearTimeout(old.timeout);
     [old.laptop, old.server].forEach(function (leg) {
       leg.socket.onmessage = leg.socket.onclose = leg.socket.onopen = null;
-      leg.socket.close(1000, "page closed");
+      leg.socket.close(1000, words);
     });
   }
 
   setInterval(function () {
     var waiting = pair ? pair.laptop.socket.bufferedAmount + pair.server.socket.bufferedAmount : 0;
     report({ type: "counters", up: up, down: down, waiting: waiting, dropped: dropped });
-    if (waiting > STUCK) pair.server.socket.close(OTHER_LEG, "stuck");
   }, COUNT_MS);
 
   return {
     receive: function (order) {
       if (order.type === "connect") {
-        hangUp();
+        hangUp("new addresses");
         urls = { laptop: order.laptop, server: order.server };
         once = !!order.once;
         backoff = BACKOFF_MIN_MS;
         connect();
-      } else if (order.type === "retry") { /* the page came back to life: do not wait for the timer */
+      } else if (order.type === "retry") { /* the page came back to life: wait neither for the timer nor for a dead attempt */
+        if (pair && !pair.upSince && Date.now() - pair.began > FRESH_MS) hangUp("trying anew");
         if (urls && !pair && (!once || retryTimer)) {
           backoff = BACKOFF_MIN_MS;
           connect();
         }
       } else if (order.type === "close") {
         urls = null;
-        hangUp();
+        hangUp("page closed");
         tell(null);
       }
     }
