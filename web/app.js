@@ -100,13 +100,13 @@
     return failure.reason ? " (" + failure.reason + ")" : "";
   }
 
-  var LEG_WORDS = { up: "connected", connecting: "connecting …", error: "not reached, trying again", off: "not connected" };
+  var LEG_WORDS = { up: "connected", connecting: "connecting …", error: "not reached", off: "not connected" };
 
   function showLeg(which) {
     var state = legs[which], failed = !!failure && failure.leg === which;
     var shown = state === "up" || state === "connecting" ? state : failed ? "error" : "off";
     if (failed && state === "connecting" && !failure.wasOpen) shown = "error"; /* no flicker between attempts */
-    light("leg-" + which, shown, LEG_WORDS[shown]);
+    light("leg-" + which, shown, LEG_WORDS[shown] + (shown === "error" && failure.again ? ", trying again" : ""));
   }
 
   function showEnd() {

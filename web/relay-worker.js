@@ -89,12 +89,10 @@ var TetherRelay = function (report) {
       other.socket.close(own ? leg.code : OTHER_LEG, own ? leg.reason : "other leg closed");
     } catch (error) { /* not open yet: it is given up all the same */ }
     if (mine.upSince && Date.now() - mine.upSince > STEADY_MS) backoff = BACKOFF_MIN_MS;
-    tell({
-      leg: leg.which, code: leg.code, reason: leg.reason, wasOpen: leg.wasOpen,
-      otherOpen: other.wasOpen, afterMs: Date.now() - mine.began
-    });
     /* once: the first try of the laptop decides whether the browser allows it at all */
-    if (urls && (!once || mine.upSince || leg.which === "server")) {
+    var again = !!urls && (!once || !!mine.upSince || leg.which === "server");
+    tell({ leg: leg.which, code: leg.code, reason: leg.reason, wasOpen: leg.wasOpen, again: again });
+    if (again) {
       retryTimer = setTimeout(connect, backoff / 2 + Math.random() * backoff / 2);
       backoff = Math.min(backoff * 2, BACKOFF_MAX_MS);
     }
@@ -118,7 +116,7 @@ var TetherRelay = function (report) {
       mine.server = open("server");
     } catch (error) { /* an address the browser will not even try, such as ws: from an https page */
       if (mine.laptop) mine.laptop.socket.close();
-      tell({ leg: mine.laptop ? "server" : "laptop", code: 0, reason: String(error.message || error), wasOpen: false, otherOpen: false, afterMs: 0 });
+      tell({ leg: mine.laptop ? "server" : "laptop", code: 0, reason: String(error.message || error), wasOpen: false, again: false });
       return;
     }
     pair = mine;
