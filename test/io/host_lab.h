@@ -68,7 +68,7 @@ static void lab_look(char *ret, size_t cap)
     sh_read(ret, cap,
             "{ ip -o addr; ip -o link | sed 's/qdisc [a-z]*//; s/state [A-Z]*//'; ip route show table all; ip -6 route show table all; } | "
             "grep -v 'w1@\\|dev w1'; nft list ruleset; cat /proc/sys/net/ipv4/ip_local_reserved_ports; "
-            "stat -c '%%n %%F %%a %%u %%g' /etc/resolv.conf; readlink /etc/resolv.conf; cat /etc/resolv.conf; "
+            "exec 2>/dev/null; stat -c '%%n %%F %%a %%u %%g' /etc/resolv.conf; readlink /etc/resolv.conf; cat /etc/resolv.conf; "
             "ls -A /etc | grep resolv");
 }
 

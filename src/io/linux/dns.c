@@ -32,22 +32,21 @@ static void ip_text(uint32_t addr, char ret[INET_ADDRSTRLEN])
 }
 
 /*
- * Its private socket exists while the service runs. The program alone says nothing, and calling it could start a
- * service that nobody enabled.
+ * Its socket exists while the service runs; its files outlive it. The program alone says nothing, and calling it could
+ * start a service that nobody enabled.
  */
 static bool resolved_runs(void)
 {
-    return access("/run/systemd/resolve/io.systemd.Resolve", F_OK) == 0 || access(RESOLVED_UPSTREAM, F_OK) == 0;
+    return access("/run/systemd/resolve/io.systemd.Resolve", F_OK) == 0;
 }
 
-/* Through its stub or through the list it writes. */
+/*
+ * Through its stub, that is. A link to the list of all servers it knows does not do: the ones of the Wi-Fi, which lead
+ * nowhere now, may come first in it.
+ */
 static bool resolved_rules_file(void)
 {
-    char text[TEXT_MAX], target[256];
-    ssize_t n = readlink("/etc/resolv.conf", target, sizeof target - 1);
-    target[n > 0 ? n : 0] = '\0';
-    if (strstr(target, "systemd/resolve/") != NULL)
-        return true;
+    char text[TEXT_MAX];
     uint32_t first;
     resolv_read(text, sizeof text);
     return resolv_nameservers(text, &first, 1) == 1 && (first == 0x7f000035 || first == 0x7f000036); /* 127.0.0.53, .54 */

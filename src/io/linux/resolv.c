@@ -195,7 +195,7 @@ static int backup_read(int dir_fd, const char *name, struct resolv *ret)
     int rc = read_all(fd, ret->data, sizeof ret->data, &ret->len);
     close(fd);
     if (rc != 0)
-        return rc;
+        return rc == -EFBIG ? -EBADMSG : rc;
     char *newline = memchr(ret->data, '\n', ret->len);
     if (newline == NULL)
         return -EBADMSG;
