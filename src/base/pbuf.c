@@ -63,6 +63,7 @@ struct pbuf *pbuf_get(struct pbuf_pool *pool, size_t cap)
     }
     b->next = NULL;
     b->len = 0;
+    b->offload = (struct offload){0};
     pool->lent += list->cap;
     return b;
 }

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/offload.h"
+
 enum { PBUF_HEADROOM = 64, PBUF_SMALL = 2048, PBUF_LARGE = 66048 };
 
 struct pbuf {
@@ -18,6 +20,7 @@ struct pbuf {
     uint32_t cap;      /**< bytes at data, without headroom */
     uint32_t len;
     uint64_t time_us;  /**< when it was queued; the queue's */
+    struct offload offload; /**< of a packet; none after pbuf_get() */
     uint8_t *data;     /**< PBUF_HEADROOM bytes in front of it are free too */
 };
 
