@@ -50,7 +50,8 @@ struct nat_result {
     enum drop reason;
     uint32_t session;
     uint8_t *packet; /**< the input rewritten in place, or memory of the NAT's, borrowed until the next call */
-    size_t len;      /**< by the header; may exceed the link's MTU: the caller cuts (ip4_fragment, tcp_segment) */
+    size_t len;      /**< by the header; may exceed the link's MTU: whoever sends it cuts it */
+    struct offload offload; /**< of `packet` */
 };
 
 /** @return 0, -EINVAL for a contradictory config, -ENOMEM */
@@ -60,11 +61,13 @@ void nat_free(struct nat *nat);
  * A packet from a laptop.
  *
  * @param session identifies the laptop; never 0 @param packet mutable, from the IPv4 header on, from an untrusted source
+ * @param offload what came beside it, as untrusted; NULL when nothing is known: then it is guessed, see ip4_guess_offload()
  */
-void nat_in2out(struct nat *nat, uint32_t session, uint8_t *packet, size_t len, uint64_t now_ms,
+void nat_in2out(struct nat *nat, uint32_t session, uint8_t *packet, size_t len, const struct offload *offload,
+                uint64_t now_ms, struct nat_result *ret_result);
+/** A captured packet from the internet, which may be larger than the MTU. @param offload as above */
+void nat_out2in(struct nat *nat, uint8_t *packet, size_t len, const struct offload *offload, uint64_t now_ms,
                 struct nat_result *ret_result);
-/** A captured packet from the internet; completes partial checksums; may be larger than the MTU. */
-void nat_out2in(struct nat *nat, uint8_t *packet, size_t len, uint64_t now_ms, struct nat_result *ret_result);
 /** Let timers fire. Call about once a second. */
 void nat_tick(struct nat *nat, uint64_t now_ms);
 /** Forget all flows of a session. */

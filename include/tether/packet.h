@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/offload.h"
+
 enum { IP4_MIN_LEN = 20, IP4_MAX_LEN = 65535 };
 enum { IP_PROTO_ICMP = 1, IP_PROTO_TCP = 6, IP_PROTO_UDP = 17 };
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32, TCP_ECE = 64, TCP_CWR = 128 };
@@ -65,6 +67,7 @@ struct ip4_view {
     uint8_t tcp_flags;           /**< TCP */
     size_t l4_header_len;        /**< TCP: with options; UDP, ICMP: 8; other protocols, non-first fragments: 0 */
     uint8_t icmp_type, icmp_code;
+    bool partial; /**< false after ip4_parse(): the caller says when the transport checksum is unfinished, see ip4_view_offload() */
 };
 /** True when the packet is a piece of a datagram. */
 static inline bool ip4_is_fragment(const struct ip4_view *v)
@@ -101,6 +104,26 @@ enum drop ip4_parse(uint8_t *packet, size_t len, struct ip4_view *ret_view);
  */
 enum drop ip4_parse_embedded(uint8_t *data, size_t len, struct ip4_view *ret_view);
 
+/**
+ * Take over what came beside a parsed packet: sets v->partial.
+ *
+ * @param offload from an untrusted source
+ * @return DROP_NONE; DROP_BAD_HEADER when it contradicts the packet: neither whole TCP nor UDP, a segment length without payload
+ *         or without partial checksum (only a finished packet has a finished checksum), more than PACKET_SEGMENTS_MAX segments, or a
+ *         TCP packet that cannot be cut (SYN, RST, URG)
+ */
+enum drop ip4_view_offload(struct ip4_view *v, const struct offload *offload);
+/**
+ * Where a capture tells nothing: a TCP packet above the MTU stands for segments of the MTU (the kernel merged it, so its checksum
+ * was right or is partial: it becomes partial); a partial checksum of another packet is completed.
+ */
+void ip4_guess_offload(struct ip4_view *v, size_t mtu, struct offload *ret_offload);
+/** Give up a TCP or UDP packet's checksum for the pseudo-header sum: whoever sends it finishes it. Only where it is known to be right. */
+void ip4_set_partial(struct ip4_view *v);
+/** Length of the largest packet on the wire that this one becomes. */
+size_t ip4_wire_len(const struct ip4_view *v, uint16_t seg_len);
+enum { PACKET_SEGMENTS_MAX = 128 }; /* as in Linux for UDP; bounds what one packet may become */
+
 /* --- checksums (RFC 1071, RFC 1624) --- */
 
 /**
@@ -116,9 +139,10 @@ uint16_t csum_update16(uint16_t check, uint16_t old_word, uint16_t new_word);
 uint16_t csum_update32(uint16_t check, uint32_t old_word, uint32_t new_word);
 /** Write the IPv4 header checksum. */
 void ip4_set_header_csum(uint8_t *ip, size_t header_len);
-/** Compute and write the TCP/UDP/ICMP checksum of a whole packet (UDP 0 becomes 0xffff). Fragments and cut quotations are left alone. */
+/** Compute and write the TCP/UDP/ICMP checksum of a whole packet (UDP 0 becomes 0xffff), which is no longer partial then. Fragments
+ *  and cut quotations are left alone. */
 void ip4_set_l4_csum(struct ip4_view *v);
-/** True when the transport checksum is right. UDP without one, fragments, other protocols and cut quotations count as right. */
+/** True when the transport checksum is right. UDP without one, partial ones, fragments, other protocols and cut quotations count as right. */
 bool ip4_l4_csum_ok(const struct ip4_view *v);
 /**
  * True when the checksum field holds only the folded pseudo-header sum: Linux left the rest to a NIC that was
@@ -130,8 +154,8 @@ bool ip4_l4_csum_partial(const struct ip4_view *v);
 /*
  * --- rewriting: header, pseudo-header and transport checksums stay right, incrementally (RFC 1624) ---
  *
- * A partial checksum is not one's complement of anything, so these would spoil it: the caller first asks
- * ip4_l4_csum_partial() of captured packets and completes with ip4_set_l4_csum(). Fragments: the first one's
+ * A partial checksum (v->partial) is the plain sum of the pseudo-header: addresses change it, ports do not. Where a capture does not
+ * tell, the caller asks ip4_l4_csum_partial() first. Fragments: the first one's
  * transport checksum, which covers the whole datagram, is mended; the others' ports do not exist and stay.
  */
 
@@ -194,6 +218,14 @@ typedef void (*packet_cb)(void *ctx, const uint8_t *packet, size_t len);
  *         the headers
  */
 size_t tcp_segment(const struct ip4_view *v, size_t mtu, uint8_t *scratch, size_t cap, packet_cb cb, void *ctx);
+/**
+ * The same for a packet that stands for many, TCP or UDP: pieces of seg_len bytes of payload (the last one may be shorter), each with
+ * headers, lengths, IDs and complete checksum of its own.
+ *
+ * @param seg_len at least 1 @param scratch at least ip4_wire_len() bytes
+ * @return number of packets given to cb; 0 as above, and for fragments and other protocols
+ */
+size_t ip4_segment(const struct ip4_view *v, uint16_t seg_len, uint8_t *scratch, size_t cap, packet_cb cb, void *ctx);
 /**
  * Fragment a packet, which may be a fragment itself (RFC 791 section 3.2). Later fragments carry only the options that have the copied
  * flag. A packet that fits comes out as it is.

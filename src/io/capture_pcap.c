@@ -40,7 +40,7 @@ static void on_packet(u_char *ctx, const struct pcap_pkthdr *header, const u_cha
         return;
     /* libpcap's own buffer may be written: it is handed back to the kernel afterwards. */
     t->capture->cb(t->capture->ctx, (uint8_t *)(uintptr_t)bytes + t->link_header,
-                   header->caplen - (size_t)t->link_header);
+                   header->caplen - (size_t)t->link_header, NULL);
 }
 
 static void on_readable(void *ctx, int events)

@@ -238,10 +238,10 @@ static bool path_congested(void *ctx)
     return ws_backlog(c->ws) > ws_high_water();
 }
 
-static int path_packet(void *ctx, uint8_t *packet, size_t len)
+static int path_packet(void *ctx, uint8_t *packet, size_t len, const struct offload *offload)
 {
     struct carrier *c = ctx;
-    c->events->packet(c->ctx, c, packet, len);
+    c->events->packet(c->ctx, c, packet, len, offload);
     return 0;
 }
 

@@ -23,8 +23,8 @@ struct carrier_events {
     int (*welcome)(void *ctx, struct carrier *c, const struct frame_welcome *welcome);
     int (*activate)(void *ctx, struct carrier *c);
     void (*bye)(void *ctx, struct carrier *c, const struct frame_bye *bye);
-    /** A packet came. Mutable, borrowed. */
-    void (*packet)(void *ctx, struct carrier *c, uint8_t *packet, size_t len);
+    /** A packet came. Mutable, borrowed. @param offload NULL: a plain carrier, which is not told */
+    void (*packet)(void *ctx, struct carrier *c, uint8_t *packet, size_t len, const struct offload *offload);
     /** The last call. failure: 0, or why (-EKEYREJECTED, -EPROTOTYPE: one side is plain, -EPROTO, -ETIMEDOUT …) */
     void (*closed)(void *ctx, struct carrier *c, int failure, const char *reason);
 };

@@ -52,7 +52,7 @@ int host_addr_add(struct host *host, const char *ifname, struct host_cidr cidr, 
  * Open a TUN that vanishes with its descriptor, give it an address, bring it up.
  *
  * @param name wanted, e.g. "tun0"; when taken by someone else, -EBUSY and the remedy (--tun)
- * @return descriptor (non-blocking, close on exec) or -errno
+ * @return descriptor (non-blocking, close on exec) or -errno; on Linux a virtio_net_hdr (10 bytes) stands in front of each packet
  */
 int host_tun_open(struct host *host, const char *name, struct host_cidr cidr, int mtu, struct err *err);
 /** Route a prefix into a device of ours (goes with the device). 0.0.0.0/0 becomes 0/1 and 128/1. */

@@ -2,7 +2,8 @@
  * io/inject_raw.c - packets to the internet by a raw socket: the portable, reference injector
  *
  * One socket is bound to the external interface, so that a second uplink's routes never carry our address; one is not, for
- * packets to our own address, which the kernel routes over the loopback.
+ * packets to our own address, which the kernel routes over the loopback. A raw socket takes what fits the MTU, finished:
+ * large packets are cut here.
  */
 #include "io/link.h"
 
@@ -15,12 +16,16 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "tether/packet.h"
 
 enum { SEND_BUFFER = 4 * 1024 * 1024 };
 
 struct inject {
     int link, own;
     uint32_t addr;
+    size_t mtu;
+    int failed;               /* of the packet being sent: the first failure of its pieces */
+    uint8_t segment[IP4_MAX_LEN], fragment[IP4_MAX_LEN];
 };
 
 static int raw_socket(void)
@@ -33,12 +38,12 @@ static int raw_socket(void)
     return fd;
 }
 
-int inject_open(const char *ifname, uint32_t addr, struct inject **ret_inject, struct err *err)
+int inject_open(const char *ifname, uint32_t addr, size_t mtu, struct inject **ret_inject, struct err *err)
 {
-    struct inject *j = malloc(sizeof *j);
+    struct inject *j = calloc(1, sizeof *j);
     if (j == NULL)
         return -ENOMEM;
-    *j = (struct inject){.link = raw_socket(), .own = raw_socket(), .addr = addr};
+    j->link = raw_socket(), j->own = raw_socket(), j->addr = addr, j->mtu = mtu;
     int failed = j->link < 0 ? j->link : j->own < 0 ? j->own : 0;
     if (failed == 0 && setsockopt(j->link, SOL_SOCKET, SO_BINDTODEVICE, ifname, (socklen_t)strlen(ifname) + 1) < 0)
         failed = -errno;
@@ -52,14 +57,49 @@ int inject_open(const char *ifname, uint32_t addr, struct inject **ret_inject, s
     return 0;
 }
 
-int inject_send(struct inject *inject, const uint8_t *packet, size_t len)
+static void send_one(void *ctx, const uint8_t *packet, size_t len)
 {
-    if (len < 20)
-        return -EINVAL;
+    struct inject *j = ctx;
     uint32_t dst = get_be32(packet + 16);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(dst)};
-    int fd = dst == inject->addr ? inject->own : inject->link;
-    return sendto(fd, packet, len, 0, (struct sockaddr *)&to, sizeof to) < 0 ? -errno : 0;
+    int fd = dst == j->addr ? j->own : j->link;
+    if (sendto(fd, packet, len, 0, (struct sockaddr *)&to, sizeof to) < 0 && j->failed == 0)
+        j->failed = -errno;
+}
+
+/* A finished packet, in fragments if it must be. */
+static void send_fitting(void *ctx, const uint8_t *packet, size_t len)
+{
+    struct inject *j = ctx;
+    struct ip4_view v;
+    if (len <= j->mtu)
+        send_one(j, packet, len);
+    else if (ip4_parse((uint8_t *)(uintptr_t)packet, len, &v) != DROP_NONE ||
+             ip4_fragment(&v, j->mtu, j->fragment, sizeof j->fragment, send_one, j) == 0)
+        j->failed = -EMSGSIZE;
+}
+
+int inject_send(struct inject *inject, uint8_t *packet, size_t len, const struct offload *offload)
+{
+    struct ip4_view v;
+    size_t pieces = 1;
+    inject->failed = 0;
+    if (offload->seg_len == 0 && !offload->partial && len >= IP4_MIN_LEN) {
+        send_fitting(inject, packet, len);
+        return inject->failed;
+    }
+    if (ip4_parse(packet, len, &v) != DROP_NONE)
+        return -EINVAL;
+    size_t headers = v.header_len + v.l4_header_len;
+    if (offload->seg_len == 0) {
+        ip4_set_l4_csum(&v);
+        send_fitting(inject, packet, v.len);
+    } else if (v.proto == IP_PROTO_TCP && headers + offload->seg_len > inject->mtu) {
+        pieces = tcp_segment(&v, inject->mtu, inject->segment, sizeof inject->segment, send_one, inject);
+    } else {
+        pieces = ip4_segment(&v, offload->seg_len, inject->segment, sizeof inject->segment, send_fitting, inject);
+    }
+    return pieces == 0 ? -EMSGSIZE : inject->failed;
 }
 
 void inject_close(struct inject *inject)

@@ -3,10 +3,19 @@
  */
 #include "nat/internal.h"
 
-enum drop nat_call_begin(struct nat_call *c, uint8_t *packet, size_t len)
+enum drop nat_call_begin(struct nat_call *c, uint8_t *packet, size_t len, const struct offload *offload)
 {
+    struct offload guess;
     *c->result = (struct nat_result){.verdict = NAT_DROP, .session = c->session};
-    return ip4_parse(packet, len, &c->v);
+    enum drop why = ip4_parse(packet, len, &c->v);
+    if (why != DROP_NONE)
+        return why;
+    if (offload == NULL) {
+        ip4_guess_offload(&c->v, c->nat->config.link_mtu, &guess);
+        offload = &guess;
+    }
+    c->seg_len = offload->seg_len;
+    return ip4_view_offload(&c->v, offload);
 }
 
 enum drop nat_call_whole(struct nat_call *c, struct reasm *reasm, uint64_t scope)
@@ -31,6 +40,7 @@ enum drop nat_call_pass(struct nat_call *c, enum nat_verdict verdict, uint32_t s
     c->result->session = session;
     c->result->packet = c->v.ip;
     c->result->len = c->v.len; /* by the header: bytes behind it are not carried on */
+    c->result->offload = (struct offload){.seg_len = c->seg_len, .partial = c->v.partial};
     return DROP_NONE;
 }
 

@@ -56,7 +56,7 @@ static enum drop check_route(struct nat_call *c, bool local, bool hairpin)
     if (!nat_policy_allows(config, v->proto, v->dst, v->dst_port))
         return nat_call_refuse(c, ICMP_UNREACHABLE, ICMP_ADMIN_PROHIBITED, 0, DROP_POLICY);
     /* TCP is cut into segments instead: large ones come from offloading, not from the sender's idea of the MTU (RFC 4787 REQ-13) */
-    if (v->dont_frag && v->len > config->link_mtu && v->proto != IP_PROTO_TCP)
+    if (v->dont_frag && ip4_wire_len(v, c->seg_len) > config->link_mtu && v->proto != IP_PROTO_TCP)
         return nat_call_refuse(c, ICMP_UNREACHABLE, ICMP_NEED_FRAG, config->link_mtu, DROP_TOO_BIG);
     return DROP_NONE;
 }
@@ -105,8 +105,6 @@ static enum drop translate(struct nat_call *c, enum nat_proto proto)
         return why;
     nat_flow_touch(nat, flow, v, true, c->now_ms);
 
-    if (ip4_l4_csum_partial(v))
-        ip4_set_l4_csum(v);
     ip4_set_src(v, nat->config.external);
     ip4_set_src_port(v, flow->map->port);
     tcp_clamp_mss(v, (uint16_t)(nat->config.link_mtu - TCP_HEADERS_LEN));
@@ -115,10 +113,10 @@ static enum drop translate(struct nat_call *c, enum nat_proto proto)
     return nat_call_pass(c, NAT_FORWARD, c->session);
 }
 
-static enum drop in2out(struct nat_call *c, uint8_t *packet, size_t len)
+static enum drop in2out(struct nat_call *c, uint8_t *packet, size_t len, const struct offload *offload)
 {
     enum nat_proto proto;
-    enum drop why = nat_call_begin(c, packet, len);
+    enum drop why = nat_call_begin(c, packet, len, offload);
     if (why != DROP_NONE)
         return why;
     if (!nat_policy_source_ok(&c->nat->config, c->v.src))
@@ -138,9 +136,9 @@ static enum drop in2out(struct nat_call *c, uint8_t *packet, size_t len)
     return translate(c, proto);
 }
 
-void nat_in2out(struct nat *nat, uint32_t session, uint8_t *packet, size_t len, uint64_t now_ms,
-                struct nat_result *ret_result)
+void nat_in2out(struct nat *nat, uint32_t session, uint8_t *packet, size_t len, const struct offload *offload,
+                uint64_t now_ms, struct nat_result *ret_result)
 {
     struct nat_call c = {.nat = nat, .session = session, .now_ms = now_ms, .result = ret_result};
-    nat_call_end(&c, in2out(&c, packet, len));
+    nat_call_end(&c, in2out(&c, packet, len, offload));
 }

@@ -80,6 +80,7 @@ struct nat_call {
     uint32_t session; /**< 0: from outside */
     uint64_t now_ms;
     struct ip4_view v;
+    uint16_t seg_len; /**< the packet's; whether its checksum is partial, the view knows */
     struct nat_result *result;
 };
 
@@ -130,7 +131,7 @@ enum drop nat_icmp_error_in(struct nat_call *c);
 /* call.c */
 
 /** Parse; hold fragments and go on with the whole datagram. @return why it is dropped; the verdict is NAT_HELD when held */
-enum drop nat_call_begin(struct nat_call *c, uint8_t *packet, size_t len);
+enum drop nat_call_begin(struct nat_call *c, uint8_t *packet, size_t len, const struct offload *offload);
 enum drop nat_call_whole(struct nat_call *c, struct reasm *reasm, uint64_t scope);
 /** The packet goes on. */
 enum drop nat_call_pass(struct nat_call *c, enum nat_verdict verdict, uint32_t session);

@@ -3,7 +3,7 @@
  *
  * Nothing from here makes state. What no flow asked for is dropped in silence; for the rest the sender is
  * the remote, and the flow tells the laptop. Captured packets may be larger than the link's MTU and may carry partial
- * checksums, which are completed before anything is rewritten, for only complete ones can be mended by differences.
+ * checksums; both stay so on the way to the laptop.
  */
 #include "nat/internal.h"
 
@@ -19,18 +19,16 @@ enum drop nat_deliver(struct nat_call *c, enum nat_proto proto)
     if (c->session == 0 && !ip4_dec_ttl(v)) /* a hairpinned packet passed this router once already */
         return DROP_TTL;
     nat_flow_touch(nat, flow, v, false, c->now_ms);
-    if (ip4_l4_csum_partial(v))
-        ip4_set_l4_csum(v);
     ip4_set_dst(v, flow->map->inside);
     ip4_set_dst_port(v, flow->map->inside_port);
     tcp_clamp_mss(v, (uint16_t)(nat->config.link_mtu - TCP_HEADERS_LEN));
     return nat_call_pass(c, c->session != 0 ? NAT_HAIRPIN : NAT_FORWARD, flow->map->session_id);
 }
 
-static enum drop out2in(struct nat_call *c, uint8_t *packet, size_t len)
+static enum drop out2in(struct nat_call *c, uint8_t *packet, size_t len, const struct offload *offload)
 {
     enum nat_proto proto;
-    enum drop why = nat_call_begin(c, packet, len);
+    enum drop why = nat_call_begin(c, packet, len, offload);
     if (why != DROP_NONE)
         return why;
     if (c->v.dst != c->nat->config.external)
@@ -53,8 +51,9 @@ static enum drop out2in(struct nat_call *c, uint8_t *packet, size_t len)
     return nat_deliver(c, proto);
 }
 
-void nat_out2in(struct nat *nat, uint8_t *packet, size_t len, uint64_t now_ms, struct nat_result *ret_result)
+void nat_out2in(struct nat *nat, uint8_t *packet, size_t len, const struct offload *offload, uint64_t now_ms,
+                struct nat_result *ret_result)
 {
     struct nat_call c = {.nat = nat, .now_ms = now_ms, .result = ret_result};
-    nat_call_end(&c, out2in(&c, packet, len));
+    nat_call_end(&c, out2in(&c, packet, len, offload));
 }

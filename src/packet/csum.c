@@ -115,12 +115,13 @@ void ip4_set_l4_csum(struct ip4_view *v)
     if (check == 0 && v->proto == IP_PROTO_UDP)
         check = 0xffff; /* RFC 768: 0 means that there is none */
     wire_put16(v->l4 + at, check);
+    v->partial = false;
 }
 
 bool ip4_l4_csum_ok(const struct ip4_view *v)
 {
     const size_t at = check_offset(v);
-    if (at == 0)
+    if (at == 0 || v->partial)
         return true;
     if (v->proto == IP_PROTO_UDP && wire_get16(v->l4 + at) == 0)
         return true;

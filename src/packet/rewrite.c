@@ -41,6 +41,8 @@ static void mend_l4(const struct ip4_view *v, uint32_t old_word, uint32_t new_wo
         return;
     uint16_t check = wire_get16(field);
     const bool udp = v->proto == IP_PROTO_UDP;
+    if (v->partial) /* ports and options are not in it yet */
+        return;
     if (udp && check == 0)
         return; /* the sender made none */
     check = csum_update32(check, old_word, new_word);
@@ -53,6 +55,14 @@ static void mend_l4(const struct ip4_view *v, uint32_t old_word, uint32_t new_wo
         wire_put16(field, 0xffff);
 }
 
+/** A partial checksum after an address changed: it is a sum, not its complement (and over the pseudo-header only). */
+static void mend_partial(const struct ip4_view *v, uint32_t old_addr, uint32_t new_addr)
+{
+    uint8_t *field = check_field(v);
+    if (field)
+        wire_put16(field, (uint16_t)~csum_update32((uint16_t)~wire_get16(field), old_addr, new_addr));
+}
+
 static void set_addr(struct ip4_view *v, size_t at, uint32_t addr)
 {
     uint8_t *field = v->ip + at;
@@ -62,7 +72,9 @@ static void set_addr(struct ip4_view *v, size_t at, uint32_t addr)
     wire_put32(field, addr);
     uint8_t *check = v->ip + IP4_CHECK;
     wire_put16(check, csum_update32(wire_get16(check), old, addr));
-    if (v->proto != IP_PROTO_ICMP) /* no pseudo-header there */
+    if (v->partial)
+        mend_partial(v, old, addr);
+    else if (v->proto != IP_PROTO_ICMP) /* no pseudo-header there */
         mend_l4(v, old, addr);
 }
 

@@ -105,17 +105,17 @@ static void on_tun_packet(void *ctx, struct pbuf *take_b)
     uint8_t answer[1280];
     size_t len = icmp6_make_unreachable(answer, sizeof answer, take_b->data, take_b->len);
     if (len > 0) {
-        tun_write(c->tun, answer, len);
+        tun_write(c->tun, answer, len, NULL);
         c->refused_ipv6++;
     }
     pbuf_put(c->pool, take_b);
 }
 
-static void on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len)
+static void on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len, const struct offload *offload)
 {
     struct client *c = ctx;
     (void)carrier;
-    if (c->tun == NULL || len < IP4_MIN_LEN || packet[0] >> 4 != 4 || tun_write(c->tun, packet, len) < 0)
+    if (c->tun == NULL || len < IP4_MIN_LEN || packet[0] >> 4 != 4 || tun_write(c->tun, packet, len, offload) < 0)
         c->tun_refused++;
 }
 
@@ -350,7 +350,7 @@ static int change_host(struct client *c, struct err *err)
     if (failed)
         return failed;
     int fd = host_tun_open(c->host, config->tun, c->inside, (int)config->mtu, err);
-    failed = fd < 0 ? fd : tun_new(c->loop, fd, c->pool, on_tun_packet, c, &c->tun);
+    failed = fd < 0 ? fd : tun_new(c->loop, fd, !config->plain, c->pool, on_tun_packet, c, &c->tun);
     for (size_t i = 0; i < config->routes.count && !failed; i++) {
         host_cidr_parse(config->routes.item[i], &cidr);
         failed = host_route_add(c->host, config->tun, cidr, err);

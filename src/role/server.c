@@ -31,7 +31,6 @@ enum {
     LISTENERS_MAX = 2 * OPT_TEXTS_MAX,
     POOL_BYTES = 32 * 1024 * 1024,
     TICK_MS = 1000,
-    PACKET_CAP = IP4_MAX_LEN + 1,
 };
 static const uint64_t session_keep_us = UINT64_C(3600) * 1000000;
 /* When the server itself only knows a resolver on its own loopback: Quad9 and Cloudflare. */
@@ -58,33 +57,18 @@ struct server {
     struct carrier *carrier[CARRIERS_MAX];
     size_t carriers;
     struct server_counters counters;
-    uint8_t scratch[PACKET_CAP];
+    uint8_t scratch[IP4_MAX_LEN];
 };
 
 /* --- packets --- */
 
-static void inject_one(void *ctx, const uint8_t *packet, size_t len)
+static void to_internet(struct server *s, const struct nat_result *r)
 {
-    struct server *s = ctx;
-    if (inject_send(s->inject, packet, len) < 0)
-        s->counters.inject_failed++;
-}
-
-/* Cut to the link's size: TCP as a NIC would, anything else into fragments. */
-static void to_internet(struct server *s, uint8_t *packet, size_t len)
-{
-    struct ip4_view v;
-    if (len <= s->setup.link_mtu) {
-        inject_one(s, packet, len);
-        return;
-    }
-    size_t pieces = 0;
-    if (ip4_parse(packet, len, &v) == DROP_NONE && v.proto == IP_PROTO_TCP)
-        pieces = tcp_segment(&v, s->setup.link_mtu, s->scratch, sizeof s->scratch, inject_one, s);
-    else
-        pieces = ip4_fragment(&v, s->setup.link_mtu, s->scratch, sizeof s->scratch, inject_one, s);
-    if (pieces == 0)
+    int failed = inject_send(s->inject, r->packet, r->len, &r->offload);
+    if (failed == -EMSGSIZE)
         s->counters.too_big++;
+    else if (failed)
+        s->counters.inject_failed++;
 }
 
 struct addressee {
@@ -92,9 +76,8 @@ struct addressee {
     struct session *session;
 };
 
-static void queue_one(void *ctx, const uint8_t *packet, size_t len)
+static void queue_packet(const struct addressee *to, const uint8_t *packet, size_t len, struct offload offload)
 {
-    struct addressee *to = ctx;
     struct pbuf *b = pbuf_get(to->server->pool, len);
     if (b == NULL) {
         to->server->counters.pool_empty++;
@@ -102,22 +85,41 @@ static void queue_one(void *ctx, const uint8_t *packet, size_t len)
     }
     memcpy(b->data, packet, len);
     b->len = (uint32_t)len;
+    b->offload = offload;
     session_send(to->session, b, io_now_us());
 }
 
-static void to_laptop(struct server *s, uint32_t id, uint8_t *packet, size_t len)
+static void queue_finished(void *ctx, const uint8_t *packet, size_t len)
 {
-    struct addressee to = {s, session_table_by_id(s->sessions, id)};
-    struct ip4_view v;
-    if (to.session == NULL)
-        return;
-    if (len > to.session->mtu && ip4_parse(packet, len, &v) == DROP_NONE && v.proto == IP_PROTO_TCP &&
-        tcp_segment(&v, to.session->mtu, s->scratch, sizeof s->scratch, queue_one, &to) > 0)
-        return;
-    queue_one(&to, packet, len);
+    queue_packet(ctx, packet, len, (struct offload){0});
 }
 
-static void on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len)
+/* A plain laptop is told nothing beside its packets: they must be finished. */
+static void to_plain_laptop(struct server *s, struct addressee *to, const struct nat_result *r)
+{
+    struct ip4_view v;
+    if (ip4_parse(r->packet, r->len, &v) != DROP_NONE)
+        return;
+    if (r->offload.seg_len != 0)
+        ip4_segment(&v, r->offload.seg_len, s->scratch, sizeof s->scratch, queue_finished, to);
+    else {
+        ip4_set_l4_csum(&v);
+        queue_finished(to, v.ip, v.len);
+    }
+}
+
+static void to_laptop(struct server *s, uint32_t id, const struct nat_result *r)
+{
+    struct addressee to = {s, session_table_by_id(s->sessions, id)};
+    if (to.session == NULL)
+        return;
+    if (to.session->plain && (r->offload.seg_len != 0 || r->offload.partial))
+        to_plain_laptop(s, &to, r);
+    else
+        queue_packet(&to, r->packet, r->len, r->offload);
+}
+
+static void on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len, const struct offload *offload)
 {
     struct server *s = ctx;
     struct session *session = carrier_owner(carrier);
@@ -126,24 +128,24 @@ static void on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_
         return;
     if (session->active != carrier_path(carrier)) /* the laptop changed its path; answers follow */
         session_activate(session, carrier_path(carrier));
-    nat_in2out(s->nat, session->id, packet, len, io_now_ms(s->loop), &r);
+    nat_in2out(s->nat, session->id, packet, len, offload, io_now_ms(s->loop), &r);
     if (r.verdict == NAT_FORWARD)
-        to_internet(s, r.packet, r.len);
+        to_internet(s, &r);
     else if (r.verdict == NAT_REPLY)
-        to_laptop(s, session->id, r.packet, r.len);
+        to_laptop(s, session->id, &r);
     else if (r.verdict == NAT_HAIRPIN)
-        to_laptop(s, r.session, r.packet, r.len);
+        to_laptop(s, r.session, &r);
 }
 
-static void on_capture(void *ctx, uint8_t *packet, size_t len)
+static void on_capture(void *ctx, uint8_t *packet, size_t len, const struct offload *offload)
 {
     struct server *s = ctx;
     struct nat_result r;
-    nat_out2in(s->nat, packet, len, io_now_ms(s->loop), &r);
+    nat_out2in(s->nat, packet, len, offload, io_now_ms(s->loop), &r);
     if (r.verdict == NAT_FORWARD)
-        to_laptop(s, r.session, r.packet, r.len);
+        to_laptop(s, r.session, &r);
     else if (r.verdict == NAT_REPLY)
-        to_internet(s, r.packet, r.len);
+        to_internet(s, &r);
 }
 
 static void on_flush(void *ctx)
@@ -381,7 +383,7 @@ static int open_link(struct server *s, struct err *err)
     if (!failed)
         failed = host_silence_ports(s->host, u->external, u->port_lo, u->port_hi, err);
     if (!failed)
-        failed = inject_open(u->iface, u->external, &s->inject, err);
+        failed = inject_open(u->iface, u->external, u->link_mtu, &s->inject, err);
     return failed ? failed : capture_open(s->loop, u->iface, &filter, on_capture, s, &s->capture, err);
 }
 

@@ -13,6 +13,33 @@ void frame_put_header(uint8_t *out, enum frame_type type, size_t body_len)
     put_be24(out + 1, (uint32_t)body_len);
 }
 
+enum { OFFLOAD_PARTIAL = 1 };
+
+size_t frame_packet_overhead(const struct offload *offload)
+{
+    return FRAME_HEADER_LEN + (offload->seg_len != 0 || offload->partial ? FRAME_OFFLOAD_LEN : 0);
+}
+
+void frame_put_packet(uint8_t *out, size_t packet_len, const struct offload *offload)
+{
+    if (frame_packet_overhead(offload) == FRAME_HEADER_LEN) {
+        frame_put_header(out, FRAME_PACKET, packet_len);
+        return;
+    }
+    frame_put_header(out, FRAME_LARGE, FRAME_OFFLOAD_LEN + packet_len);
+    put_be16(out + FRAME_HEADER_LEN, offload->seg_len);
+    out[FRAME_HEADER_LEN + 2] = offload->partial ? OFFLOAD_PARTIAL : 0;
+    out[FRAME_HEADER_LEN + 3] = 0;
+}
+
+bool frame_get_offload(const uint8_t *body, size_t len, struct offload *ret_offload)
+{
+    if (len < FRAME_OFFLOAD_LEN || (body[2] & ~OFFLOAD_PARTIAL) != 0)
+        return false;
+    *ret_offload = (struct offload){.seg_len = get_be16(body), .partial = (body[2] & OFFLOAD_PARTIAL) != 0};
+    return true;
+}
+
 static size_t finish(uint8_t *out, enum frame_type type, size_t body_len)
 {
     frame_put_header(out, type, body_len);
@@ -128,7 +155,7 @@ bool frame_get_bye(const uint8_t *body, size_t len, struct frame_bye *ret_bye)
 
 static size_t body_max(uint8_t type)
 {
-    return type == FRAME_PACKET ? FRAME_DATA_MAX : FRAME_CONTROL_MAX;
+    return type == FRAME_PACKET || type == FRAME_LARGE ? FRAME_DATA_MAX : FRAME_CONTROL_MAX;
 }
 
 /* Move input behind what is held until `want` bytes are held. True when they are. */

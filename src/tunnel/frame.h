@@ -18,8 +18,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/offload.h"
+
 enum frame_type {
-    FRAME_PACKET = 1,   /* one IP packet */
+    FRAME_PACKET = 1,   /* one IP packet, finished */
+    FRAME_LARGE = 2,    /* one IP packet behind what it needs to be finished: struct offload */
     FRAME_ACK = 4,      /* how much data arrived */
     FRAME_PING = 5,     /* 8 bytes, returned in a PONG */
     FRAME_PONG = 6,
@@ -31,7 +34,8 @@ enum frame_type {
 
 enum {
     FRAME_HEADER_LEN = 4,
-    FRAME_DATA_MAX = 65600,  /* body of a PACKET */
+    FRAME_DATA_MAX = 65600,  /* body of a PACKET or LARGE */
+    FRAME_OFFLOAD_LEN = 4,   /* in front of the packet in a LARGE */
     FRAME_CONTROL_MAX = 1024, /* body of anything else */
     FRAME_TOKEN_LEN = 16,
     FRAME_DNS_MAX = 4,
@@ -63,10 +67,14 @@ struct frame_bye {
 };
 
 struct frame_ack {
-    uint64_t bytes;    /**< of PACKET frames, headers included, received on this path since it began */
+    uint64_t bytes;    /**< of PACKET and LARGE frames, headers included, received on this path since it began */
     uint32_t delay_us; /**< how long the newest of them waited here before this was sent */
 };
 
+/** Bytes of a packet's frame in front of the packet, for frame_put_packet(). */
+size_t frame_packet_overhead(const struct offload *offload);
+/** Write them: the header of a PACKET, or of a LARGE and its offload. */
+void frame_put_packet(uint8_t *out, size_t packet_len, const struct offload *offload);
 /** Write the header in front of a body. */
 void frame_put_header(uint8_t *out, enum frame_type type, size_t body_len);
 /* Each writes a whole frame and returns its length; out has room for FRAME_HEADER_LEN + FRAME_CONTROL_MAX. */
@@ -78,6 +86,8 @@ size_t frame_put_activate(uint8_t *out);
 size_t frame_put_bye(uint8_t *out, uint16_t code, const char *text);
 
 /* Each reads a body; false when it is too short. Longer is fine: a later version may append. */
+/** Of a LARGE: the packet lies behind FRAME_OFFLOAD_LEN bytes. Unknown flags are refused: they would change what the packet means. */
+bool frame_get_offload(const uint8_t *body, size_t len, struct offload *ret_offload);
 bool frame_get_ack(const uint8_t *body, size_t len, struct frame_ack *ret_ack);
 bool frame_get_ping(const uint8_t *body, size_t len, uint64_t *ret_opaque);
 bool frame_get_hello(const uint8_t *body, size_t len, struct frame_hello *ret_hello);

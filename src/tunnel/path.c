@@ -75,7 +75,8 @@ void path_flush(struct path *p, struct queue *q, uint64_t now_us)
     append_ack(p);
     struct pbuf *b = NULL;
     while (q != NULL && p->up && !p->ops->congested(p->ctx) && (b = queue_peek(q, now_us)) != NULL) {
-        size_t need = FRAME_HEADER_LEN + b->len;
+        size_t overhead = frame_packet_overhead(&b->offload);
+        size_t need = overhead + b->len;
         bool idle = p->window.sent == p->window.acked && p->out_data == 0;
         if (!idle && window_room(&p->window) < p->out_data + need)
             break;
@@ -83,8 +84,8 @@ void path_flush(struct path *p, struct queue *q, uint64_t now_us)
             emit(p, false, now_us);
             continue;
         }
-        frame_put_header(b->data - FRAME_HEADER_LEN, FRAME_PACKET, b->len);
-        memcpy(p->out + p->out_len, b->data - FRAME_HEADER_LEN, need);
+        frame_put_packet(p->out + p->out_len, b->len, &b->offload);
+        memcpy(p->out + p->out_len + overhead, b->data, b->len);
         p->out_len += need;
         p->out_data += need;
         p->sent_packets++;
@@ -103,14 +104,21 @@ static void on_pong(struct path *p, uint64_t sent_us)
     p->ping_answered_us = p->now_us;
 }
 
-static int on_packet(struct path *p, uint8_t *body, size_t len)
+static int on_packet(struct path *p, uint8_t type, uint8_t *body, size_t len)
 {
+    struct offload offload = {0};
     p->rx_data += FRAME_HEADER_LEN + len;
+    if (type == FRAME_LARGE) {
+        if (!frame_get_offload(body, len, &offload))
+            return -EPROTO;
+        body += FRAME_OFFLOAD_LEN;
+        len -= FRAME_OFFLOAD_LEN;
+    }
     if (!p->up) /* before the session is agreed on nothing is forwarded */
         return -EPROTO;
     p->received_packets++;
     p->received_bytes += len;
-    return p->ops->packet(p->ctx, body, len);
+    return p->ops->packet(p->ctx, body, len, &offload);
 }
 
 static int on_control(struct path *p, uint8_t type, const uint8_t *body, size_t len)
@@ -154,7 +162,7 @@ static int on_control(struct path *p, uint8_t type, const uint8_t *body, size_t 
 static int on_frame(void *ctx, uint8_t type, uint8_t *body, size_t len)
 {
     struct path *p = ctx;
-    return type == FRAME_PACKET ? on_packet(p, body, len) : on_control(p, type, body, len);
+    return type == FRAME_PACKET || type == FRAME_LARGE ? on_packet(p, type, body, len) : on_control(p, type, body, len);
 }
 
 int path_receive(struct path *p, uint8_t *data, size_t len, uint64_t now_us)
@@ -168,7 +176,7 @@ int path_receive_packet(struct path *p, uint8_t *packet, size_t len, uint64_t no
     p->heard_us = p->now_us = now_us;
     p->received_packets++;
     p->received_bytes += len;
-    return p->ops->packet(p->ctx, packet, len);
+    return p->ops->packet(p->ctx, packet, len, NULL);
 }
 
 bool path_is_stale(const struct path *p, uint64_t now_us)

@@ -25,8 +25,8 @@ struct path_ops {
     int (*send)(void *ctx, const uint8_t *data, size_t len);
     /** True while the carrier's own backlog is high: sending waits. */
     bool (*congested)(void *ctx);
-    /* What came in; each returns 0, or -errno to end the path. Packets are mutable and borrowed. */
-    int (*packet)(void *ctx, uint8_t *packet, size_t len);
+    /* What came in; each returns 0, or -errno to end the path. Packets are mutable and borrowed; offload is NULL on a plain path. */
+    int (*packet)(void *ctx, uint8_t *packet, size_t len, const struct offload *offload);
     int (*hello)(void *ctx, const struct frame_hello *hello);
     int (*welcome)(void *ctx, const struct frame_welcome *welcome);
     int (*activate)(void *ctx);

@@ -50,7 +50,7 @@ static double open_flows(struct nat *nat, struct flow *flows, const uint32_t *pl
         build_packet(f->out, &b);
         memcpy(packet, f->out, PACKET_LEN);
         double start = now_ns();
-        nat_in2out(nat, 1, packet, PACKET_LEN, 1000, &r);
+        nat_in2out(nat, 1, packet, PACKET_LEN, NULL, 1000, &r);
         spent += now_ns() - start;
         must(&r);
         b = (struct build){.proto = 17, .src = b.dst, .src_port = 4000, .dst = EXTERNAL, .dst_port = build_get16(r.packet + 20),
@@ -72,9 +72,9 @@ static double run(struct nat *nat, const struct flow *flows, uint32_t count)
         if (nat == NULL)
             sink ^= packet[PACKET_LEN - 1];
         else if (i / count & 1)
-            nat_out2in(nat, packet, PACKET_LEN, 2000, &r);
+            nat_out2in(nat, packet, PACKET_LEN, NULL, 2000, &r);
         else
-            nat_in2out(nat, 1, packet, PACKET_LEN, 2000, &r);
+            nat_in2out(nat, 1, packet, PACKET_LEN, NULL, 2000, &r);
         must(&r);
     }
     return (now_ns() - start) / ROUNDS;

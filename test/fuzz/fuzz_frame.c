@@ -26,10 +26,11 @@ static bool on_congested(void *ctx)
     (void)ctx;
     return false;
 }
-static int on_packet(void *ctx, uint8_t *packet, size_t len)
+static int on_packet(void *ctx, uint8_t *packet, size_t len, const struct offload *offload)
 {
     struct end *e = ctx;
     volatile uint8_t sum = 0;
+    (void)offload;
     for (size_t i = 0; i < len; i++)
         sum = (uint8_t)(sum + packet[i]);
     e->packets++;

@@ -42,7 +42,7 @@ static inline void nat_input_open(struct nat_input *n)
             struct build b = {.proto = protos[i], .src = INPUT_INSIDE, .dst = INPUT_REMOTE, .src_port = 5000, .dst_port = 80,
                               .flags = TCP_SYN, .icmp_type = ICMP_ECHO, .icmp_id = 5000};
             size_t len = build_packet(packet, &b);
-            nat_in2out(n->nat, session, packet, len, n->now_ms, &r);
+            nat_in2out(n->nat, session, packet, len, NULL, n->now_ms, &r);
             FUZZ_CHECK(r.verdict == NAT_FORWARD);
         }
 }

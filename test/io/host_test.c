@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/ip6.h>
 #include <poll.h>
+#include <sys/uio.h>
 #include <sys/socket.h>
 
 #define ALIAS 0xa9fe8659u /* 169.254.134.89 */
@@ -264,12 +265,15 @@ static void tun_errors_name_the_remedy_and_leave_no_device(void **state)
     host_close(host);
 }
 
+enum { VNET_LEN = 10 }; /* in front of each packet of the TUN; zeros: nothing to say */
+
 /* Read packets from the TUN until a TCP SYN over IPv6. @return its length, 0 after a second */
 static size_t await_syn(int tun, uint8_t *packet, size_t cap)
 {
     struct pollfd p = {.fd = tun, .events = POLLIN};
     while (poll(&p, 1, 1000) == 1) {
-        ssize_t n = read(tun, packet, cap);
+        uint8_t vnet[VNET_LEN];
+        ssize_t n = readv(tun, (struct iovec[]){{vnet, VNET_LEN}, {packet, cap}}, 2) - VNET_LEN;
         if (n >= 60 && packet[0] >> 4 == 6 && packet[6] == IPPROTO_TCP)
             return (size_t)n;
     }
@@ -278,7 +282,7 @@ static size_t await_syn(int tun, uint8_t *packet, size_t cap)
 
 static void refuse(int tun, const uint8_t *syn, size_t len)
 {
-    uint8_t out[40 + 8 + 256] = {0x60};
+    uint8_t vnet[VNET_LEN] = {0}, out[40 + 8 + 256] = {0x60};
     size_t body = 8 + (len < 256 ? len : 256);
     out[5] = (uint8_t)body;
     if (body > 255)
@@ -296,7 +300,7 @@ static void refuse(int tun, const uint8_t *syn, size_t len)
     sum = (sum & 0xffff) + (sum >> 16);
     out[42] = (uint8_t)(~sum >> 8);
     out[43] = (uint8_t)~sum;
-    assert_int_equal(write(tun, out, 40 + body), 40 + body);
+    assert_int_equal(writev(tun, (struct iovec[]){{vnet, VNET_LEN}, {out, 40 + body}}, 2), VNET_LEN + 40 + body);
 }
 
 /* The other interfaces have nothing but a link-local address, the hardest case: see tun_ipv6 in iface.c. */

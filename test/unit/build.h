@@ -122,6 +122,15 @@ static inline bool build_valid(const uint8_t *packet)
     return build_sum(packet + build_header_len(packet), build_l4_len(packet), build_pseudo(packet)) == 0xffff;
 }
 
+/** The same for a packet whose checksum may be unfinished: the plain sum of the pseudo-header then. */
+static inline bool build_right(const uint8_t *packet, bool partial)
+{
+    if (!partial)
+        return build_valid(packet);
+    return build_sum(packet, build_header_len(packet), 0) == 0xffff &&
+           build_get16(build_check_field((uint8_t *)(uintptr_t)packet)) == build_pseudo(packet);
+}
+
 /** Write the transport header. @return its length */
 static inline size_t build_transport(uint8_t *l4, const struct build *b)
 {

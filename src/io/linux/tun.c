@@ -26,7 +26,7 @@ static int tun_create(const char *name, struct err *err)
                                     "--device /dev/net/tun --cap-add NET_ADMIN");
         return host_fail(err, rc, "open /dev/net/tun");
     }
-    struct ifreq req = {.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL)};
+    struct ifreq req = {.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL)};
     memcpy(req.ifr_name, name, strlen(name) + 1);
     if (ioctl(fd, TUNSETIFF, &req) != 0) {
         int rc = -errno;

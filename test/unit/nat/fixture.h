@@ -62,17 +62,17 @@ static inline void net_wait(struct net *n, uint64_t ms)
 static inline enum nat_verdict net_out(struct net *n, uint32_t session, const struct build *b)
 {
     size_t len = build_packet(n->packet, b);
-    nat_in2out(n->nat, session, n->packet, len, n->now_ms, &n->r);
+    nat_in2out(n->nat, session, n->packet, len, NULL, n->now_ms, &n->r);
     if (n->r.verdict != NAT_DROP && n->r.verdict != NAT_HELD)
-        assert_true(build_valid(n->r.packet));
+        assert_true(build_right(n->r.packet, n->r.offload.partial));
     return n->r.verdict;
 }
 static inline enum nat_verdict net_in(struct net *n, const struct build *b)
 {
     size_t len = build_packet(n->packet, b);
-    nat_out2in(n->nat, n->packet, len, n->now_ms, &n->r);
+    nat_out2in(n->nat, n->packet, len, NULL, n->now_ms, &n->r);
     if (n->r.verdict != NAT_DROP && n->r.verdict != NAT_HELD)
-        assert_true(build_valid(n->r.packet));
+        assert_true(build_right(n->r.packet, n->r.offload.partial));
     return n->r.verdict;
 }
 

@@ -119,7 +119,7 @@ static void nat_drops_errors_that_do_not_fit(void **state)
     memcpy(bad, out, len);
     size_t total = build_packet(n->packet, &b);
     n->packet[total - 1] ^= 1; /* outer ICMP checksum */
-    nat_out2in(n->nat, n->packet, total, n->now_ms, &n->r);
+    nat_out2in(n->nat, n->packet, total, NULL, n->now_ms, &n->r);
     assert_drop(n, DROP_BAD_CHECKSUM);
 
     bad[10] ^= 1; /* quoted header's checksum */
@@ -214,13 +214,13 @@ static void nat_reads_no_byte_behind_any_truncation(void **state)
                         if (p[9] == 1 && cut >= 28)
                             build_fix(p);
                     }
-                    nat_in2out(n->nat, A, p, cut, n->now_ms, &n->r);
+                    nat_in2out(n->nat, A, p, cut, NULL, n->now_ms, &n->r);
                     p = guard_place(&guard, whole, cut);
                     if (fix && cut >= 28 && p[9] == 1) {
                         build_put16(p + 2, (uint32_t)cut);
                         build_fix(p);
                     }
-                    nat_out2in(n->nat, p, cut, n->now_ms, &n->r);
+                    nat_out2in(n->nat, p, cut, NULL, n->now_ms, &n->r);
                 }
             }
         }

@@ -69,11 +69,20 @@ static inline uint16_t model_port(const uint8_t *packet, bool source)
     return build_get16(packet + (source ? 20 : 22));
 }
 
+/* What comes beside a packet: the truth, or nothing. */
+static inline const struct offload *model_offload(const struct ref_packet *p, uint8_t look)
+{
+    static const struct offload partial = {.partial = true}, finished = {0};
+    if (look & 16)
+        return NULL;
+    return p->proto != 1 && (look & 96) == 64 ? &partial : &finished;
+}
+
 static inline void model_check_translated(struct model *m, const struct ref_packet *to, size_t len)
 {
     const uint8_t *p = m->r.packet;
     const size_t headers = p[9] == 6 ? 40 : 28;
-    MODEL_CHECK(m->r.len == len && build_valid(p));
+    MODEL_CHECK(m->r.len == len && build_right(p, m->r.offload.partial));
     MODEL_CHECK(build_get32(p + 12) == to->src && build_get32(p + 16) == to->dst);
     MODEL_CHECK(p[8] == to->ttl && p[9] == to->proto);
     MODEL_CHECK(p[9] == 1 || (model_port(p, true) == to->src_port && model_port(p, false) == to->dst_port));
@@ -94,7 +103,7 @@ static inline void model_in2out(struct model *m)
         p.dst_port = p.src_port;
     size_t len = model_build(m, m->packet, &p, 8, look);
     memcpy(m->before, m->packet, len);
-    nat_in2out(m->nat, p.session, m->packet, len, m->ref.now_ms, &m->r);
+    nat_in2out(m->nat, p.session, m->packet, len, model_offload(&p, look), m->ref.now_ms, &m->r);
 
     /* the packet of a filtered hairpin does not show which port its new mapping got: ask */
     const struct nat_tuple t = {.proto = p.proto == 6 ? NAT_TCP : p.proto == 17 ? NAT_UDP : NAT_ICMP, .session = p.session,
@@ -140,7 +149,7 @@ static inline void model_out2in(struct model *m)
         p.src_port = p.dst_port;
     size_t len = model_build(m, m->packet, &p, 0, look);
     memcpy(m->before, m->packet, len);
-    nat_out2in(m->nat, m->packet, len, m->ref.now_ms, &m->r);
+    nat_out2in(m->nat, m->packet, len, model_offload(&p, look), m->ref.now_ms, &m->r);
     struct ref_outcome want = ref_deliver(&m->ref, &p, false);
     MODEL_CHECK(m->r.verdict == want.verdict && m->r.reason == want.reason);
     if (want.verdict == NAT_FORWARD) {
@@ -173,9 +182,9 @@ static inline void model_error(struct model *m, bool inward)
     struct ref_flow *other = NULL;
     enum nat_verdict want = NAT_FORWARD;
     if (inward) {
-        nat_out2in(m->nat, m->packet, len, m->ref.now_ms, &m->r);
+        nat_out2in(m->nat, m->packet, len, NULL, m->ref.now_ms, &m->r);
     } else {
-        nat_in2out(m->nat, f->session, m->packet, len, m->ref.now_ms, &m->r);
+        nat_in2out(m->nat, f->session, m->packet, len, NULL, m->ref.now_ms, &m->r);
         if (f->remote == REF_EXTERNAL && f->proto != 1 && ref_map(&m->ref, f->proto, sent.dst_port) != NULL) {
             other = ref_flow_of(&m->ref, f->proto, sent.dst_port, REF_EXTERNAL, f->port);
             want = other != NULL ? NAT_HAIRPIN : NAT_DROP;

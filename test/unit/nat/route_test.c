@@ -127,7 +127,7 @@ static void nat_drops_what_it_cannot_carry(void **state)
     net_in(n, &b); /* right but for the address */
     assert_drop(n, DROP_NO_FLOW);
     uint8_t v6[40] = {0x60};
-    nat_in2out(n->nat, A, v6, sizeof v6, n->now_ms, &n->r);
+    nat_in2out(n->nat, A, v6, sizeof v6, NULL, n->now_ms, &n->r);
     assert_drop(n, DROP_NOT_IP4);
     net_done(n);
 }
@@ -154,8 +154,44 @@ static void nat_tells_the_mtu_when_a_packet_with_df_is_too_big(void **state)
     assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
     b.flags = TCP_ACK;
     b.frag = 0x4000;
-    b.payload_len = 60000; /* offloaded: the caller segments */
+    b.payload_len = 60000; /* offloaded: whoever sends it segments */
     assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    assert_int_equal(n->r.offload.seg_len, 1400 - 40);
+    net_done(n);
+}
+
+static void nat_judges_datagrams_that_travel_together_by_their_own_length(void **state)
+{
+    (void)state;
+    static const struct offload each_1000 = {1000, true}, each_1473 = {1473, true};
+    struct net *n = net_new();
+    struct build b = udp_to(REMOTE, 1000);
+    b.payload_len = 9000;
+    b.frag = 0x4000;
+    b.partial_csum = true;
+    nat_in2out(n->nat, A, n->packet, build_packet(n->packet, &b), &each_1000, n->now_ms, &n->r);
+    assert_int_equal(n->r.verdict, NAT_FORWARD);
+    assert_int_equal(n->r.offload.seg_len, 1000);
+    assert_true(n->r.offload.partial && build_right(n->r.packet, true));
+    nat_in2out(n->nat, A, n->packet, build_packet(n->packet, &b), &each_1473, n->now_ms, &n->r);
+    assert_int_equal(n->r.reason, DROP_TOO_BIG);
+    net_done(n);
+}
+
+static void nat_drops_packets_that_contradict_what_comes_beside_them(void **state)
+{
+    (void)state;
+    static const struct offload finished_many = {1000, false}, tiny = {1, true}, partial = {0, true};
+    struct net *n = net_new();
+    struct build b = udp_to(REMOTE, 1000);
+    b.payload_len = 9000;
+    nat_in2out(n->nat, A, n->packet, build_packet(n->packet, &b), &finished_many, n->now_ms, &n->r);
+    assert_int_equal(n->r.reason, DROP_BAD_HEADER);
+    nat_in2out(n->nat, A, n->packet, build_packet(n->packet, &b), &tiny, n->now_ms, &n->r);
+    assert_int_equal(n->r.reason, DROP_BAD_HEADER);
+    b = (struct build){.proto = 1, .src = INSIDE, .dst = REMOTE, .icmp_type = 8, .icmp_id = 9};
+    nat_in2out(n->nat, A, n->packet, build_packet(n->packet, &b), &partial, n->now_ms, &n->r);
+    assert_int_equal(n->r.reason, DROP_BAD_HEADER);
     net_done(n);
 }
 
@@ -181,7 +217,7 @@ static void nat_clamps_the_mss_both_ways(void **state)
 }
 
 /* Captured on veth, virtio or after GRO: the field holds the pseudo-header's sum only. net_in() checks the result. */
-static void nat_completes_partial_checksums(void **state)
+static void nat_recognises_partial_checksums(void **state)
 {
     (void)state;
     struct net *n = net_new();
@@ -190,10 +226,13 @@ static void nat_completes_partial_checksums(void **state)
                       .payload_len = 60001, .partial_csum = true};
     assert_int_equal(net_in(n, &b), NAT_FORWARD);
     assert_int_equal(n->r.len, 60041);
+    assert_int_equal(n->r.offload.seg_len, 1460);
+    assert_true(n->r.offload.partial);
     port = net_udp(n, A, 5000, REMOTE, 1000);
     b = (struct build){.proto = 17, .src = REMOTE, .src_port = 1000, .dst = EXTERNAL, .dst_port = port, .payload_len = 7,
                        .partial_csum = true};
     assert_int_equal(net_in(n, &b), NAT_FORWARD);
+    assert_false(n->r.offload.partial); /* small ones are completed */
     b = udp_to(REMOTE, 1000);
     b.partial_csum = true;
     assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
@@ -212,7 +251,7 @@ static void nat_keeps_missing_and_wrong_udp_checksums(void **state)
     b.no_csum = false;
     size_t len = build_packet(n->packet, &b);
     n->packet[len - 1] ^= 1;
-    nat_in2out(n->nat, A, n->packet, len, n->now_ms, &n->r);
+    nat_in2out(n->nat, A, n->packet, len, NULL, n->now_ms, &n->r);
     assert_int_equal(n->r.verdict, NAT_FORWARD);
     assert_false(build_valid(n->r.packet));
     net_done(n);
@@ -224,7 +263,7 @@ static void nat_does_not_carry_bytes_behind_the_packet(void **state)
     struct net *n = net_new();
     struct build b = udp_to(REMOTE, 1000);
     size_t len = build_packet(n->packet, &b);
-    nat_in2out(n->nat, A, n->packet, len + 100, n->now_ms, &n->r);
+    nat_in2out(n->nat, A, n->packet, len + 100, NULL, n->now_ms, &n->r);
     assert_int_equal(n->r.verdict, NAT_FORWARD);
     assert_int_equal(n->r.len, len);
     net_done(n);
@@ -275,12 +314,12 @@ static void nat_puts_fragments_together_in_any_order(void **state)
         b.payload_len = 1992;
         b.id = 7;
         size_t total = build_packet(whole, &b), len = piece(n->packet, whole, total, 1000, first == 0);
-        nat_in2out(n->nat, A, n->packet, len, n->now_ms, &n->r);
+        nat_in2out(n->nat, A, n->packet, len, NULL, n->now_ms, &n->r);
         assert_int_equal(n->r.verdict, NAT_HELD);
         len = piece(n->packet, whole, total, 1000, first != 0);
-        nat_in2out(n->nat, B, n->packet, len, n->now_ms, &n->r); /* another laptop's is another datagram */
+        nat_in2out(n->nat, B, n->packet, len, NULL, n->now_ms, &n->r); /* another laptop's is another datagram */
         assert_int_equal(n->r.verdict, NAT_HELD);
-        nat_in2out(n->nat, A, n->packet, len, n->now_ms, &n->r);
+        nat_in2out(n->nat, A, n->packet, len, NULL, n->now_ms, &n->r);
         assert_int_equal(n->r.verdict, NAT_FORWARD);
         assert_int_equal(n->r.len, total);
         assert_true(build_valid(n->r.packet));
@@ -293,10 +332,10 @@ static void nat_puts_fragments_together_in_any_order(void **state)
         b.dst_port = port;
         total = build_packet(whole, &b);
         len = piece(n->packet, whole, total, 1000, first == 0);
-        nat_out2in(n->nat, n->packet, len, n->now_ms, &n->r);
+        nat_out2in(n->nat, n->packet, len, NULL, n->now_ms, &n->r);
         assert_int_equal(n->r.verdict, NAT_HELD);
         len = piece(n->packet, whole, total, 1000, first != 0);
-        nat_out2in(n->nat, n->packet, len, n->now_ms, &n->r);
+        nat_out2in(n->nat, n->packet, len, NULL, n->now_ms, &n->r);
         assert_int_equal(n->r.verdict, NAT_FORWARD);
         assert_int_equal(n->r.session, A);
         assert_true(build_valid(n->r.packet));
@@ -324,9 +363,9 @@ static void nat_survives_a_fragment_flood_from_one_sender(void **state)
     assert_true(nat_stats(n->nat)->drops_in2out[DROP_FRAGMENT] > 4000);
     struct build b = {.proto = 17, .src = REMOTE, .src_port = 1000, .dst = EXTERNAL, .dst_port = port, .payload_len = 1992};
     size_t total = build_packet(whole, &b), len = piece(n->packet, whole, total, 1000, true);
-    nat_out2in(n->nat, n->packet, len, n->now_ms, &n->r);
+    nat_out2in(n->nat, n->packet, len, NULL, n->now_ms, &n->r);
     len = piece(n->packet, whole, total, 1000, false);
-    nat_out2in(n->nat, n->packet, len, n->now_ms, &n->r);
+    nat_out2in(n->nat, n->packet, len, NULL, n->now_ms, &n->r);
     assert_int_equal(n->r.verdict, NAT_FORWARD);
     net_done(n);
 }
@@ -407,7 +446,9 @@ int main(void)
         T(nat_drops_what_it_cannot_carry),
         T(nat_tells_the_mtu_when_a_packet_with_df_is_too_big),
         T(nat_clamps_the_mss_both_ways),
-        T(nat_completes_partial_checksums),
+        T(nat_judges_datagrams_that_travel_together_by_their_own_length),
+        T(nat_drops_packets_that_contradict_what_comes_beside_them),
+        T(nat_recognises_partial_checksums),
         T(nat_keeps_missing_and_wrong_udp_checksums),
         T(nat_does_not_carry_bytes_behind_the_packet),
         T(nat_drops_source_routes_and_blanks_recorded_ones),

@@ -36,10 +36,10 @@ static bool end_congested(void *ctx)
 {
     return ((struct end *)ctx)->congested;
 }
-static int end_packet(void *ctx, uint8_t *packet, size_t len)
+static int end_packet(void *ctx, uint8_t *packet, size_t len, const struct offload *offload)
 {
     struct end *e = ctx;
-    (void)packet;
+    (void)packet, (void)offload;
     e->packets++;
     e->packet_bytes += len;
     return 0;

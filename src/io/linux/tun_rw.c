@@ -1,0 +1,159 @@
+/*
+ * io/linux/tun_rw.c - see tun.h
+ *
+ * Each packet has a virtio_net_hdr in front. A read gathers into a small buffer and, behind it, a large one, so that small packets lie
+ * in small buffers without being copied; of a large packet only the first 2 KB move. A kernel that cannot take UDP packets that
+ * stand for many (before Linux 6.2) gets them one by one.
+ */
+#include "io/tun.h"
+
+#include <errno.h>
+#include <linux/if_tun.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "io/linux/vnet.h"
+
+#ifndef TUN_F_USO4 /* Linux 6.2 */
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+enum { BATCH_PACKETS = 128, BATCH_BYTES = 1024 * 1024 }; /* per wake-up; the loop then serves the others */
+
+struct tun {
+    int fd;
+    bool takes_udp_many;
+    struct io_poll *poll;
+    struct pbuf_pool *pool;
+    struct pbuf *small, *large; /* where the next packet goes */
+    tun_packet_cb cb;
+    void *ctx;
+    uint64_t drops;
+    uint8_t scratch[IP4_MAX_LEN];
+};
+
+/* The next packet, or NULL: nothing there (*ret_more false), or it was dropped. */
+static struct pbuf *read_one(struct tun *t, bool *ret_more)
+{
+    struct virtio_net_hdr header = {0};
+    uint8_t waste[64];
+    struct iovec to[] = {{&header, sizeof header}, {waste, sizeof waste}, {NULL, 0}};
+    if (t->small == NULL)
+        t->small = pbuf_get(t->pool, PBUF_SMALL);
+    if (t->large == NULL)
+        t->large = pbuf_get(t->pool, PBUF_LARGE);
+    bool room = t->small != NULL && t->large != NULL;
+    if (room) {
+        to[1] = (struct iovec){t->small->data, t->small->cap};
+        to[2] = (struct iovec){t->large->data + t->small->cap, t->large->cap - t->small->cap};
+    }
+    ssize_t n = readv(t->fd, to, 3);
+    *ret_more = n >= 0;
+    if (n <= (ssize_t)sizeof header)
+        return NULL;
+    struct offload offload;
+    if (!room || vnet_get(&header, &offload) < 0) {
+        t->drops++;
+        return NULL;
+    }
+    size_t len = (size_t)n - sizeof header;
+    struct pbuf **from = len <= t->small->cap ? &t->small : &t->large;
+    struct pbuf *b = *from;
+    if (b == t->large)
+        memcpy(b->data, t->small->data, t->small->cap);
+    *from = NULL;
+    b->len = (uint32_t)len;
+    b->offload = offload;
+    return b;
+}
+
+static void on_readable(void *ctx, int events)
+{
+    struct tun *t = ctx;
+    size_t bytes = 0;
+    (void)events;
+    for (int i = 0; i < BATCH_PACKETS && bytes < BATCH_BYTES; i++) {
+        bool more;
+        struct pbuf *b = read_one(t, &more);
+        if (!more)
+            return;
+        if (b == NULL)
+            continue;
+        bytes += b->len;
+        t->cb(t->ctx, b);
+    }
+}
+
+/* The largest set of offloads this kernel has. */
+static void take_offloads(struct tun *t)
+{
+    const unsigned long tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO_ECN;
+    t->takes_udp_many = ioctl(t->fd, TUNSETOFFLOAD, tcp | TUN_F_USO4 | TUN_F_USO6) == 0;
+    if (!t->takes_udp_many)
+        ioctl(t->fd, TUNSETOFFLOAD, tcp); /* without it packets are small and finished: slower, not wrong */
+}
+
+int tun_new(struct io_loop *loop, int take_fd, bool large, struct pbuf_pool *pool, tun_packet_cb cb, void *ctx,
+            struct tun **ret_tun)
+{
+    struct tun *t = calloc(1, sizeof *t);
+    int failed = -ENOMEM;
+    if (t != NULL) {
+        t->fd = take_fd, t->pool = pool, t->cb = cb, t->ctx = ctx;
+        if (large)
+            take_offloads(t);
+        failed = io_poll_new(loop, take_fd, IO_READABLE, on_readable, t, &t->poll);
+    }
+    if (failed) {
+        close(take_fd);
+        free(t);
+        return failed;
+    }
+    *ret_tun = t;
+    return 0;
+}
+
+static int write_one(struct tun *t, const struct virtio_net_hdr *header, const uint8_t *packet, size_t len)
+{
+    struct iovec from[] = {{(void *)(uintptr_t)header, sizeof *header}, {(void *)(uintptr_t)packet, len}};
+    return writev(t->fd, from, 2) < 0 ? -errno : 0;
+}
+
+static void write_finished(void *ctx, const uint8_t *packet, size_t len)
+{
+    write_one(ctx, &(struct virtio_net_hdr){0}, packet, len);
+}
+
+int tun_write(struct tun *tun, uint8_t *packet, size_t len, const struct offload *offload)
+{
+    struct virtio_net_hdr header = {0};
+    struct ip4_view v;
+    if (offload == NULL || (offload->seg_len == 0 && !offload->partial))
+        return write_one(tun, &header, packet, len);
+    if (ip4_parse(packet, len, &v) != DROP_NONE || ip4_view_offload(&v, offload) != DROP_NONE)
+        return -EINVAL;
+    if (v.proto == IP_PROTO_UDP && offload->seg_len != 0 && !tun->takes_udp_many)
+        return ip4_segment(&v, offload->seg_len, tun->scratch, sizeof tun->scratch, write_finished, tun) == 0 ? -EINVAL : 0;
+    vnet_put(&header, &v, 0, offload);
+    return write_one(tun, &header, packet, v.len);
+}
+
+uint64_t tun_drops(const struct tun *tun)
+{
+    return tun->drops;
+}
+
+void tun_close(struct tun *tun)
+{
+    if (tun == NULL)
+        return;
+    pbuf_put(tun->pool, tun->small);
+    pbuf_put(tun->pool, tun->large);
+    io_poll_close(tun->poll);
+    close(tun->fd);
+    free(tun);
+}
