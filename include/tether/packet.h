@@ -235,6 +235,16 @@ size_t ip4_segment(const struct ip4_view *v, uint16_t seg_len, uint8_t *scratch,
  */
 size_t ip4_fragment(const struct ip4_view *v, size_t mtu, uint8_t *scratch, size_t cap, packet_cb cb, void *ctx);
 
+/**
+ * Join a TCP segment to the packet it follows, if what was joined can be cut into exactly the same segments again (but for the IDs of
+ * packets with DF, which mean nothing: RFC 6864).
+ *
+ * @param packet, len, offload the one before, made longer; its checksum becomes partial @param cap bytes there for it
+ * @param next  borrowed, unchanged @return false: it does not follow, or a checksum is wrong; nothing is changed then
+ */
+bool tcp_coalesce(uint8_t *packet, size_t *len, size_t cap, struct offload *offload, uint8_t *next, size_t next_len,
+                  const struct offload *next_offload);
+
 /* --- reassembly (RFC 815, RFC 5722: an overlap kills the datagram, RFC 4787 REQ-14: any order, bounded) --- */
 
 struct reasm;

@@ -48,7 +48,7 @@ enum {
 /* ... its flags beside the fragment offset, ... */
 enum { IP4_DF = 0x4000, IP4_MF = 0x2000, IP4_OFFSET_MASK = 0x1fff };
 /* ... and those of what it carries. */
-enum { TCP_SEQ = 4, TCP_ACKNO = 8, TCP_OFFSET = 12, TCP_FLAGS = 13, TCP_CHECK = 16, TCP_MIN_LEN = 20 };
+enum { TCP_SEQ = 4, TCP_ACKNO = 8, TCP_OFFSET = 12, TCP_FLAGS = 13, TCP_WINDOW = 14, TCP_CHECK = 16, TCP_MIN_LEN = 20 };
 enum { UDP_LENGTH = 4, UDP_CHECK = 6, UDP_HEADER_LEN = 8 };
 enum { ICMP_CHECK = 2, ICMP_IDENT = 4, ICMP_HEADER_LEN = 8 };
 

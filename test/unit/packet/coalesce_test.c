@@ -1,0 +1,188 @@
+/* packet/coalesce_test.c - joining segments: what was cut comes back whole, what differs stays apart */
+#include "tether/packet.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#include "build.h"
+
+static uint8_t joined[IP4_MAX_LEN], scratch[IP4_MAX_LEN], whole[IP4_MAX_LEN], next[2048];
+static size_t joined_len, packets;
+static struct offload joined_offload;
+
+/* Join each segment as it comes. */
+static void join(void *ctx, const uint8_t *bytes, size_t len)
+{
+    (void)ctx;
+    packets++;
+    if (joined_len == 0) {
+        memcpy(joined, bytes, len);
+        joined_len = len;
+        return;
+    }
+    memcpy(next, bytes, len);
+    assert_true(tcp_coalesce(joined, &joined_len, sizeof joined, &joined_offload, next, len, &(struct offload){0}));
+    assert_memory_equal(next, bytes, len);
+}
+
+static void joining_what_was_cut_gives_the_whole_again(void **state)
+{
+    (void)state;
+    static const uint8_t stamps[12] = {1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8};
+    uint32_t seed = 3;
+    for (int i = 0; i < 2000; i++) {
+        seed = seed * 1664525 + 1013904223;
+        uint16_t seg_len = (uint16_t)(100 + (seed >> 8) % 1400);
+        struct build b = {.proto = 6, .seq = seed, .ack = 9, .id = (uint16_t)seed, .frag = seed & 1 ? 0x4000 : 0,
+                          .flags = (uint8_t)(TCP_ACK | (seed & 2 ? TCP_PSH : 0) | (seed & 4 ? TCP_FIN : 0) | (seed & 8 ? TCP_CWR : 0)),
+                          .tcp_options = stamps, .tcp_options_len = seed & 16 ? 12 : 0, .payload_len = seg_len + 1 + (seed >> 16) % 60000};
+        if (b.payload_len > 65000 || b.payload_len / seg_len >= PACKET_SEGMENTS_MAX)
+            continue;
+        size_t len = build_packet(whole, &b);
+        struct ip4_view v;
+        assert_int_equal(ip4_parse(whole, len, &v), DROP_NONE);
+        joined_len = packets = 0;
+        joined_offload = (struct offload){0};
+        size_t count = ip4_segment(&v, seg_len, scratch, sizeof scratch, join, NULL);
+        assert_true(count >= 2 && count == packets);
+        assert_int_equal(joined_len, len);
+        assert_true(joined_offload.partial && joined_offload.seg_len == seg_len);
+        assert_true(build_right(joined, true));
+        assert_int_equal(ip4_parse(joined, joined_len, &v), DROP_NONE);
+        ip4_set_l4_csum(&v);
+        assert_memory_equal(joined, whole, len);
+    }
+}
+
+struct pair {
+    struct build first, second;
+    struct offload first_offload, second_offload;
+};
+
+static struct pair good(void)
+{
+    struct build b = {.proto = 6, .seq = 1000, .ack = 5, .id = 7, .flags = TCP_ACK, .payload_len = 100};
+    struct pair p = {.first = b, .second = b};
+    p.second.seq = 1100;
+    p.second.id = 8;
+    return p;
+}
+
+/* @param spoil XORed into the byte at spoil_at of the second packet afterwards */
+static bool joins(const struct pair *p, size_t spoil_at, uint8_t spoil)
+{
+    static uint8_t before[4096];
+    size_t len = build_packet(joined, &p->first), next_len = build_packet(next, &p->second);
+    struct offload o = p->first_offload;
+    next[spoil_at] ^= spoil;
+    memcpy(before, joined, len);
+    size_t had = len;
+    bool did = tcp_coalesce(joined, &len, sizeof joined, &o, next, next_len, &p->second_offload);
+    if (!did) {
+        assert_int_equal(len, had);
+        assert_memory_equal(joined, before, len);
+        assert_true(o.seg_len == p->first_offload.seg_len && o.partial == p->first_offload.partial);
+    }
+    return did;
+}
+
+static void what_does_not_agree_stays_apart(void **state)
+{
+    (void)state;
+    struct pair p = good();
+    assert_true(joins(&p, 0, 0));
+#define APART(...)                                                                                                               \
+    do {                                                                                                                         \
+        p = good();                                                                                                              \
+        __VA_ARGS__;                                                                                                               \
+        assert_false(joins(&p, 0, 0));                                                                                           \
+    } while (0)
+    APART(p.second.seq++);
+    APART(p.second.seq--);
+    APART(p.second.ack++);
+    APART(p.second.id++); /* without DF it is how fragments are told apart */
+    APART(p.second.ttl = 63);
+    APART(p.second.tos = 3);
+    APART(p.second.src = 0x0a000002);
+    APART(p.second.dst = 0x0a000002);
+    APART(p.second.src_port = 99);
+    APART(p.second.dst_port = 99);
+    APART(p.second.payload_len = 101);
+    APART(p.second.payload_len = 0);
+    APART(p.first.payload_len = 0; p.second.seq = 1000);
+    APART(p.first.flags |= TCP_PSH);
+    APART(p.first.flags |= TCP_FIN);
+    APART(p.first.flags |= TCP_SYN);
+    APART(p.second.flags |= TCP_SYN);
+    APART(p.second.flags |= TCP_RST);
+    APART(p.second.flags |= TCP_URG);
+    APART(p.second.flags |= TCP_CWR);
+    APART(p.second.flags |= TCP_ECE);
+    APART(p.second.flags = 0);
+    APART(p.first.frag = p.second.frag = 0x2000);
+    APART(p.second.frag = 0x4000);
+    APART(p.second.tcp_options = (const uint8_t[]){1, 1, 1, 0}; p.second.tcp_options_len = 4);
+    APART(p.first.ip_options = p.second.ip_options = (const uint8_t[]){1, 1, 1, 0}; p.first.ip_options_len = p.second.ip_options_len = 4);
+    APART(p.first_offload = ((struct offload){60, true}); p.first.partial_csum = true); /* its last segment is short */
+    APART(p.second_offload = ((struct offload){60, true}); p.second.partial_csum = true);
+    APART(p.first.proto = p.second.proto = 17);
+#undef APART
+}
+
+static void damage_is_never_covered_up(void **state)
+{
+    (void)state;
+    struct pair p = good();
+    for (size_t at = 0; at < 140; at++)
+        for (int bit = 0; bit < 8; bit++)
+            assert_false(joins(&p, at, (uint8_t)(1 << bit)));
+}
+
+static void unfinished_segments_join_too(void **state)
+{
+    (void)state;
+    struct pair p = good();
+    p.first.partial_csum = p.second.partial_csum = true;
+    p.first_offload.partial = p.second_offload.partial = true;
+    assert_true(joins(&p, 0, 0));
+    assert_true(build_right(joined, true));
+    p.second.partial_csum = false;
+    p.second_offload.partial = false;
+    assert_true(joins(&p, 0, 0));
+    p.first.payload_len = 100; /* two of 50 */
+    p.first_offload.seg_len = 50;
+    p.second.payload_len = 50;
+    p.second.id = 9;
+    assert_true(joins(&p, 0, 0));
+}
+
+static void a_packet_has_room_for_so_many(void **state)
+{
+    (void)state;
+    struct offload o = {.seg_len = 100, .partial = true};
+    struct build b = {.proto = 6, .seq = 0, .flags = TCP_ACK, .payload_len = 100 * PACKET_SEGMENTS_MAX, .partial_csum = true};
+    size_t len = build_packet(joined, &b);
+    struct build n = {.proto = 6, .seq = 100 * PACKET_SEGMENTS_MAX, .id = PACKET_SEGMENTS_MAX, .flags = TCP_ACK, .payload_len = 100};
+    size_t next_len = build_packet(next, &n);
+    assert_false(tcp_coalesce(joined, &len, sizeof joined, &o, next, next_len, &(struct offload){0}));
+    b.payload_len -= 100, n.seq -= 100, n.id--;
+    len = build_packet(joined, &b);
+    next_len = build_packet(next, &n);
+    assert_false(tcp_coalesce(joined, &len, len + 99, &o, next, next_len, &(struct offload){0}));
+    assert_true(tcp_coalesce(joined, &len, len + 100, &o, next, next_len, &(struct offload){0}));
+    for (size_t cut = 0; cut < next_len; cut++)
+        assert_false(tcp_coalesce(joined, &len, sizeof joined, &o, next, cut, &(struct offload){0}));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(joining_what_was_cut_gives_the_whole_again),
+        cmocka_unit_test(what_does_not_agree_stays_apart),
+        cmocka_unit_test(damage_is_never_covered_up),
+        cmocka_unit_test(unfinished_segments_join_too),
+        cmocka_unit_test(a_packet_has_room_for_so_many),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
