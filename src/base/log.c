@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/text.h"
+
 static enum log_level lowest_level = LOG_LEVEL_INFO;
 static bool as_json;
 
@@ -62,14 +64,6 @@ static void put_pairs(FILE *out, const char *pairs)
     }
 }
 
-/* Control characters from outside must not reach a terminal. */
-static void defuse(char *text)
-{
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
-}
-
 void log_event(enum log_level level, const char *role, const char *peer, const char *event, const char *format, ...)
 {
     if (!log_enabled(level))
@@ -80,7 +74,7 @@ void log_event(enum log_level level, const char *role, const char *peer, const c
         va_start(args, format);
         vsnprintf(pairs, sizeof pairs, format, args);
         va_end(args);
-        defuse(pairs);
+        text_printable(pairs); /* neither to a terminal nor into JSON */
     }
     struct timespec now;
     struct tm tm;

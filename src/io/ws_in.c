@@ -10,6 +10,7 @@
 #include <openssl/rand.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "io/ws_priv.h"
 
 static const char broke_protocol[] = "the peer broke the websocket protocol";
@@ -100,6 +101,7 @@ static void on_message(wslay_event_context_ptr ctx, const struct wslay_event_on_
     size_t skip = arg->msg_length >= 2 ? 2 : arg->msg_length, len = arg->msg_length - skip;
     memcpy(reason, arg->msg + skip, len); /* at most 123 bytes: RFC 6455 section 5.5 */
     reason[len] = '\0';
+    text_tame(reason);
     ws_set_cause(ws, arg->status_code != 0 ? arg->status_code : WS_CLOSE_NORMAL, reason);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/text.h"
 
 void frame_put_header(uint8_t *out, enum frame_type type, size_t body_len)
 {
@@ -150,6 +151,7 @@ bool frame_get_bye(const uint8_t *body, size_t len, struct frame_bye *ret_bye)
     ret_bye->code = get_be16(body);
     memcpy(ret_bye->text, body + 2, text_len);
     ret_bye->text[text_len] = '\0';
+    text_tame(ret_bye->text);
     return true;
 }
 

@@ -63,7 +63,7 @@ struct frame_welcome {
 enum frame_bye_code { BYE_DONE = 0, BYE_VERSION = 1, BYE_BUSY = 2, BYE_REPLACED = 3 };
 struct frame_bye {
     uint16_t code;
-    char text[201];
+    char text[201]; /**< tamed: see base/text.h */
 };
 
 struct frame_ack {
