@@ -120,8 +120,9 @@ static void mistakes_are_told_with_file_and_line(void **state)
     refused("[client]\nwlan0\n", "2", "neither [section] nor key = value");
     refused("[client\nwifi = x\n", "1", "neither [section] nor key = value");
     char text[2000] = "[client]\n";
+    size_t len = strlen(text);
     for (int i = 0; i < OPT_TEXTS_MAX + 1; i++)
-        strcat(text, "route = 10.0.0.0/8\n");
+        len += (size_t)snprintf(text + len, sizeof text - len, "route = 10.0.0.0/8\n");
     refused(text, "34", "more than 32 times");
 }
 
