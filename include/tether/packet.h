@@ -236,6 +236,16 @@ size_t ip4_segment(const struct ip4_view *v, uint16_t seg_len, uint8_t *scratch,
 size_t ip4_fragment(const struct ip4_view *v, size_t mtu, uint8_t *scratch, size_t cap, packet_cb cb, void *ctx);
 
 /**
+ * Take as many segments as fit max bytes (at least one) off the front of a packet that stands for many.
+ *
+ * @param packet, len the rest afterwards, which begins further on @param offload the rest's; seg_len 0 when it is one segment
+ * @param out where the piece goes, its checksum partial and its segments as long as before; NULL: it is thrown away
+ * @return the piece's length; 0 when all of it fits or it cannot be cut, and nothing is changed
+ */
+size_t ip4_cut(uint8_t **packet, size_t *len, struct offload *offload, size_t max, uint8_t *out);
+/** What ip4_cut() would take. @param ret_segments in the piece @return its length, 0 as there */
+size_t ip4_cut_len(uint8_t *packet, size_t len, const struct offload *offload, size_t max, size_t *ret_segments);
+/**
  * Join a TCP segment to the packet it follows, if what was joined can be cut into exactly the same segments again (but for the IDs of
  * packets with DF, which mean nothing: RFC 6864).
  *

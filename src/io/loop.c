@@ -27,7 +27,8 @@ struct io_timer {
 
 struct io_hook {
     uv_prepare_t uv;
-    io_timer_cb cb;
+    uv_timer_t timer; /* only wakes the loop, which then comes by here */
+    io_hook_cb cb;
     void *ctx;
 };
 
@@ -149,13 +150,22 @@ void io_timer_close(struct io_timer *timer)
 
 /* --- the flush hook --- */
 
+static void on_due(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
 static void on_prepare(uv_prepare_t *uv)
 {
     struct io_hook *hook = uv->data;
-    hook->cb(hook->ctx);
+    uint64_t due_us = hook->cb(hook->ctx), now_us = io_now_us();
+    if (due_us == UINT64_MAX)
+        uv_timer_stop(&hook->timer);
+    else /* what is due now waits for the next millisecond, or the loop would never block */
+        uv_timer_start(&hook->timer, on_due, due_us > now_us ? (due_us - now_us + 999) / 1000 : 1, 0);
 }
 
-int io_hook_new(struct io_loop *loop, io_timer_cb cb, void *ctx, struct io_hook **ret_hook)
+int io_hook_new(struct io_loop *loop, io_hook_cb cb, void *ctx, struct io_hook **ret_hook)
 {
     struct io_hook *hook = malloc(sizeof *hook);
     if (hook == NULL)
@@ -163,16 +173,25 @@ int io_hook_new(struct io_loop *loop, io_timer_cb cb, void *ctx, struct io_hook 
     hook->cb = cb;
     hook->ctx = ctx;
     uv_prepare_init(&loop->uv, &hook->uv);
-    hook->uv.data = hook;
+    uv_timer_init(&loop->uv, &hook->timer);
+    hook->uv.data = hook->timer.data = hook;
     uv_prepare_start(&hook->uv, on_prepare);
     *ret_hook = hook;
     return 0;
 }
 
+static void on_hook_timer_closed(uv_handle_t *timer)
+{
+    struct io_hook *hook = timer->data;
+    uv_close((uv_handle_t *)&hook->uv, free_data);
+}
+
 void io_hook_close(struct io_hook *hook)
 {
-    if (hook != NULL)
-        uv_close((uv_handle_t *)&hook->uv, free_data);
+    if (hook == NULL)
+        return;
+    uv_prepare_stop(&hook->uv);
+    uv_close((uv_handle_t *)&hook->timer, on_hook_timer_closed);
 }
 
 /* --- signals --- */

@@ -40,8 +40,13 @@ void io_timer_stop(struct io_timer *timer);
 /** Stop and free; NULL is fine. */
 void io_timer_close(struct io_timer *timer);
 
-/** Called once per loop iteration, after all I/O callbacks and before the loop blocks: where batches are flushed. */
-int io_hook_new(struct io_loop *loop, io_timer_cb cb, void *ctx, struct io_hook **ret_hook);
+/**
+ * Called once per loop iteration, after all I/O callbacks and before the loop blocks: where batches are flushed.
+ *
+ * @return when it has something to do although nothing happens, by io_now_us() and to the millisecond; UINT64_MAX: never
+ */
+typedef uint64_t (*io_hook_cb)(void *ctx);
+int io_hook_new(struct io_loop *loop, io_hook_cb cb, void *ctx, struct io_hook **ret_hook);
 void io_hook_close(struct io_hook *hook);
 
 /** Call cb once for each SIGINT, SIGTERM or SIGHUP; the loop owns the handles. */

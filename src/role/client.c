@@ -119,10 +119,11 @@ static void on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_
         c->tun_refused++;
 }
 
-static void on_flush(void *ctx)
+static uint64_t on_flush(void *ctx)
 {
     struct client *c = ctx;
     session_flush(&c->session, io_now_us());
+    return session_due_us(&c->session);
 }
 
 /* --- carriers --- */

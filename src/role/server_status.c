@@ -22,10 +22,11 @@ static json_t *sessions_json(struct session_table *table)
         uint64_t down, up;
         session_totals(s, &down, &up);
         json_array_append_new(
-            list, json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "session", (json_int_t)s->id, "phone", s->peer,
+            list, json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "session", (json_int_t)s->id, "phone", s->peer,
                             "paths", (json_int_t)s->path_count, "up_bytes", (json_int_t)up, "down_bytes", (json_int_t)down,
                             "queued_bytes", (json_int_t)s->queue.bytes, "queue_drops",
-                            (json_int_t)(s->queue.dropped_full + s->queue.dropped_old), "rtt_ms",
+                            (json_int_t)(s->queue.dropped_full + s->queue.dropped_old + s->queue.dropped_codel), "queue_marks",
+                            (json_int_t)s->queue.marked, "rtt_ms",
                             s->active ? (double)s->active->rtt_us / 1000.0 : 0.0, "window_bytes",
                             (json_int_t)(s->active ? s->active->window.size : 0)));
     }

@@ -50,7 +50,7 @@ static size_t finish(uint8_t *out, enum frame_type type, size_t body_len)
 size_t frame_put_ack(uint8_t *out, const struct frame_ack *ack)
 {
     put_be64(out + 4, ack->bytes);
-    put_be32(out + 12, ack->delay_us);
+    put_be32(out + 12, ack->clock_us);
     return finish(out, FRAME_ACK, 12);
 }
 
@@ -102,7 +102,7 @@ bool frame_get_ack(const uint8_t *body, size_t len, struct frame_ack *ret_ack)
 {
     if (len < 12)
         return false;
-    *ret_ack = (struct frame_ack){.bytes = get_be64(body), .delay_us = get_be32(body + 8)};
+    *ret_ack = (struct frame_ack){.bytes = get_be64(body), .clock_us = get_be32(body + 8)};
     return true;
 }
 

@@ -68,7 +68,7 @@ struct frame_bye {
 
 struct frame_ack {
     uint64_t bytes;    /**< of PACKET and LARGE frames, headers included, received on this path since it began */
-    uint32_t delay_us; /**< how long the newest of them waited here before this was sent */
+    uint32_t clock_us; /**< the acknowledging end's clock, which wraps around, when the newest of them arrived */
 };
 
 /** Bytes of a packet's frame in front of the packet, for frame_put_packet(). */

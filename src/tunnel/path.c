@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OUT_CAP = PATH_BATCH_MAX + FRAME_HEADER_LEN + FRAME_DATA_MAX + 256 };
+#include "tether/packet.h"
+
+enum { OUT_CAP = PATH_BATCH_MAX + FRAME_HEADER_LEN + FRAME_DATA_MAX + 256, PATH_PIECE_MAX = 65535 };
 
 int path_init(struct path *p, bool plain, const struct path_ops *ops, void *ctx, uint64_t now_us)
 {
     *p = (struct path){.ops = ops, .ctx = ctx, .plain = plain, .up = plain, .heard_us = now_us, .ping_answered_us = now_us};
     window_init(&p->window, now_us);
-    if (plain)
-        return 0;
     p->out = malloc(OUT_CAP);
     return p->out == NULL ? -ENOMEM : 0;
 }
@@ -24,12 +24,17 @@ void path_done(struct path *p)
     frame_reader_done(&p->reader);
 }
 
-static void emit(struct path *p, bool app_limited, uint64_t now_us)
+static void emit(struct path *p, uint64_t now_us)
 {
-    if (p->out_len == 0 || p->failed)
+    if (p->failed || (p->out_len == 0 && acker_due_us(&p->acker) > now_us))
         return;
+    if (p->acker.received != p->acker.acked) { /* with data it costs nothing */
+        struct frame_ack ack = {.bytes = p->acker.received, .clock_us = (uint32_t)p->acker.newest_us};
+        p->out_len += frame_put_ack(p->out + p->out_len, &ack);
+        acker_sent(&p->acker);
+    }
     if (p->out_data > 0)
-        window_on_sent(&p->window, p->out_data, app_limited, now_us);
+        window_on_sent(&p->window, p->out_data, now_us);
     if (p->ops->send(p->ctx, p->out, p->out_len) < 0)
         p->failed = true;
     p->out_len = p->out_data = 0;
@@ -43,56 +48,76 @@ void path_control(struct path *p, const uint8_t *frame, size_t len)
         p->failed = true;
 }
 
-static void append_ack(struct path *p)
+/* One packet a message, finished: the far end knows nothing else. */
+static void flush_plain(struct path *p, struct fairq *q, uint64_t now_us)
 {
-    if (p->rx_data == p->rx_acked)
-        return;
-    p->rx_acked = p->rx_data;
-    p->out_len += frame_put_ack(p->out + p->out_len, &(struct frame_ack){.bytes = p->rx_data});
-}
-
-static void flush_plain(struct path *p, struct queue *q, uint64_t now_us)
-{
-    struct pbuf *b;
-    while (!p->failed && !p->ops->congested(p->ctx) && (b = queue_peek(q, now_us)) != NULL) {
+    struct offload offload;
+    struct ip4_view v;
+    size_t len;
+    while (!p->failed && !p->ops->congested(p->ctx) && (len = fairq_next(q, 0, now_us, &offload)) > 0) {
+        fairq_take(q, p->out);
+        if (offload.partial && ip4_parse(p->out, len, &v) == DROP_NONE)
+            ip4_set_l4_csum(&v);
         p->sent_packets++;
-        p->sent_bytes += b->len;
-        if (p->ops->send(p->ctx, b->data, b->len) < 0)
+        p->sent_bytes += len;
+        if (p->ops->send(p->ctx, p->out, len) < 0)
             p->failed = true;
-        pbuf_put(q->pool, queue_pop(q));
     }
 }
 
-void path_flush(struct path *p, struct queue *q, uint64_t now_us)
+/*
+ * What one packet may be, so that others do not wait behind it for much longer than behind one of the link's own: about a millisecond.
+ * A flow's turn is as long; CoDel's target never below one and a half packets' time (RFC 8290 section 5.2.2, slow links).
+ */
+static size_t tune(const struct path *p, struct fairq *q)
 {
+    uint64_t rate = p->window.rate, piece = rate == 0 ? 4 * FAIRQ_PACKET : rate / 1000;
+    piece = piece < FAIRQ_PACKET ? FAIRQ_PACKET : piece > PATH_PIECE_MAX ? PATH_PIECE_MAX : piece;
+    fairq_tune(q, (uint32_t)piece, rate == 0 ? 0 : FAIRQ_PACKET * UINT64_C(1500000) / rate);
+    return piece;
+}
+
+static void gather(struct path *p, struct fairq *q, uint64_t now_us)
+{
+    struct offload offload;
+    size_t len, piece_max = tune(p, q);
+    while (!p->failed && (len = fairq_next(q, piece_max, now_us, &offload)) > 0) {
+        size_t overhead = frame_packet_overhead(&offload);
+        if (p->ops->congested(p->ctx) || window_room(&p->window, now_us) <= p->out_data) {
+            window_is_full(&p->window);
+            return;
+        }
+        if (p->out_len > 0 && p->out_len + overhead + len > PATH_BATCH_MAX)
+            emit(p, now_us);
+        frame_put_packet(p->out + p->out_len, len, &offload);
+        fairq_take(q, p->out + p->out_len + overhead);
+        p->out_len += overhead + len;
+        p->out_data += overhead + len;
+        p->sent_packets++;
+        p->sent_bytes += len;
+    }
+}
+
+void path_flush(struct path *p, struct fairq *q, uint64_t now_us)
+{
+    if (p->failed)
+        return;
     if (p->plain) {
         if (q != NULL)
             flush_plain(p, q, now_us);
         return;
     }
-    if (p->failed)
-        return;
-    append_ack(p);
-    struct pbuf *b = NULL;
-    while (q != NULL && p->up && !p->ops->congested(p->ctx) && (b = queue_peek(q, now_us)) != NULL) {
-        size_t overhead = frame_packet_overhead(&b->offload);
-        size_t need = overhead + b->len;
-        bool idle = p->window.sent == p->window.acked && p->out_data == 0;
-        if (!idle && window_room(&p->window) < p->out_data + need)
-            break;
-        if (p->out_len + need > PATH_BATCH_MAX && p->out_len > 0) {
-            emit(p, false, now_us);
-            continue;
-        }
-        frame_put_packet(p->out + p->out_len, b->len, &b->offload);
-        memcpy(p->out + p->out_len + overhead, b->data, b->len);
-        p->out_len += need;
-        p->out_data += need;
-        p->sent_packets++;
-        p->sent_bytes += b->len;
-        pbuf_put(q->pool, queue_pop(q));
-    }
-    emit(p, b == NULL, now_us);
+    if (q != NULL && p->up)
+        gather(p, q, now_us);
+    emit(p, now_us);
+}
+
+uint64_t path_due_us(const struct path *p, bool waiting)
+{
+    if (p->plain || p->failed)
+        return UINT64_MAX;
+    uint64_t ack = acker_due_us(&p->acker), send = waiting && p->up ? window_due_us(&p->window) : UINT64_MAX;
+    return ack < send ? ack : send;
 }
 
 static void on_pong(struct path *p, uint64_t sent_us)
@@ -107,7 +132,7 @@ static void on_pong(struct path *p, uint64_t sent_us)
 static int on_packet(struct path *p, uint8_t type, uint8_t *body, size_t len)
 {
     struct offload offload = {0};
-    p->rx_data += FRAME_HEADER_LEN + len;
+    acker_on_data(&p->acker, FRAME_HEADER_LEN + len, p->now_us);
     if (type == FRAME_LARGE) {
         if (!frame_get_offload(body, len, &offload))
             return -EPROTO;
@@ -133,7 +158,7 @@ static int on_control(struct path *p, uint8_t type, const uint8_t *body, size_t 
     uint8_t reply[FRAME_HEADER_LEN + 8];
     switch (type) {
     case FRAME_ACK:
-        return frame_get_ack(body, len, &f.ack) && window_on_ack(&p->window, f.ack.bytes, f.ack.delay_us, p->now_us)
+        return frame_get_ack(body, len, &f.ack) && window_on_ack(&p->window, f.ack.bytes, f.ack.clock_us, p->now_us)
                    ? 0
                    : -EPROTO;
     case FRAME_PING:

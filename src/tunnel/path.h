@@ -1,15 +1,16 @@
 /*
  * tunnel/path.h - one way to the far end: a websocket through one phone
  *
- * A path cuts the incoming stream into frames, answers pings, acknowledges data, measures the round trip, and sends
+ * A path cuts the incoming stream into frames, answers pings, acknowledges data (acker.h), measures the round trip, and sends
  * queued packets in batches as far as its window allows. What carries it is behind path_ops; time comes from the caller. A plain
  * path (the assignment's wire form) has no frames: one message is one packet, nothing is acknowledged.
  */
 #ifndef TETHER_TUNNEL_PATH_H
 #define TETHER_TUNNEL_PATH_H
 
+#include "tunnel/acker.h"
+#include "tunnel/fairq.h"
 #include "tunnel/frame.h"
-#include "tunnel/queue.h"
 #include "tunnel/window.h"
 
 enum {
@@ -43,7 +44,7 @@ struct path {
     struct frame_reader reader;
     uint8_t *out;         /**< the batch being gathered */
     size_t out_len, out_data;
-    uint64_t rx_data, rx_acked; /**< bytes of PACKET frames received, and how many of them were acknowledged */
+    struct acker acker;         /**< of PACKET and LARGE frames, headers included */
     uint64_t now_us;            /**< during path_receive() */
     uint64_t heard_us, ping_us, ping_answered_us; /**< when anything came; last ping sent; last ping that was answered */
     uint64_t rtt_us;            /**< of pings, smoothed; 0: unknown */
@@ -58,8 +59,10 @@ int path_receive(struct path *p, uint8_t *data, size_t len, uint64_t now_us);
 /** One packet of a plain path. */
 int path_receive_packet(struct path *p, uint8_t *packet, size_t len, uint64_t now_us);
 
-/** Send what the queue holds, as far as window and carrier allow, and the acknowledgement that is due. */
-void path_flush(struct path *p, struct queue *q, uint64_t now_us);
+/** Send what the queue holds, as far as window and carrier allow, and the acknowledgement that is due. @param q NULL: only that */
+void path_flush(struct path *p, struct fairq *q, uint64_t now_us);
+/** When path_flush() has something to do though nothing comes in; UINT64_MAX: not by itself. @param waiting the queue is not empty */
+uint64_t path_due_us(const struct path *p, bool waiting);
 /** Send one control frame at once (what frame_put_…() made). */
 void path_control(struct path *p, const uint8_t *frame, size_t len);
 /** About once a second: pings. @return false when the path is dead */

@@ -8,12 +8,14 @@ void session_init(struct session *s, uint32_t id, const uint8_t token[FRAME_TOKE
 {
     *s = (struct session){.id = id, .detached_us = now_us};
     memcpy(s->token, token, FRAME_TOKEN_LEN);
-    queue_init(&s->queue, pool, SESSION_QUEUE_BYTES, SESSION_QUEUE_AGE_US);
+    struct siphash_key key; /* the token is random and secret, which is all a hash needs */
+    memcpy(&key, token, sizeof key);
+    fairq_init(&s->queue, pool, SESSION_QUEUE_BYTES, SESSION_QUEUE_AGE_US, key);
 }
 
 void session_done(struct session *s)
 {
-    queue_done(&s->queue);
+    fairq_done(&s->queue);
 }
 
 struct path *session_attach(struct session *s, struct path *path)
@@ -75,13 +77,23 @@ bool session_choose(struct session *s, uint64_t now_us)
 
 bool session_send(struct session *s, struct pbuf *take_b, uint64_t now_us)
 {
-    return queue_push(&s->queue, take_b, now_us);
+    return fairq_push(&s->queue, take_b, now_us);
 }
 
 void session_flush(struct session *s, uint64_t now_us)
 {
     for (size_t i = 0; i < s->path_count; i++)
         path_flush(s->path[i], s->path[i] == s->active ? &s->queue : NULL, now_us);
+}
+
+uint64_t session_due_us(const struct session *s)
+{
+    uint64_t due = UINT64_MAX;
+    for (size_t i = 0; i < s->path_count; i++) {
+        uint64_t of_path = path_due_us(s->path[i], s->path[i] == s->active && s->queue.packets > 0);
+        due = of_path < due ? of_path : due;
+    }
+    return due;
 }
 
 void session_totals(const struct session *s, uint64_t *ret_sent_bytes, uint64_t *ret_received_bytes)

@@ -1,7 +1,7 @@
 /*
  * tunnel/session.h - one laptop's tunnel, which outlives its paths
  *
- * A session has a queue of packets for the far end and up to SESSION_PATHS_MAX paths, of which one is active: packets leave there
+ * A session has a fair queue of packets for the far end and up to SESSION_PATHS_MAX paths, of which one is active: packets leave there
  * and are accepted from all. The laptop decides which: the newest path, and another one when that goes stale or
  * away. The server follows (HELLO, ACTIVATE, or packets on a path make it active). With no path at all packets wait, bounded, so a page that
  * reloads loses little and a second phone takes over.
@@ -20,7 +20,7 @@ enum {
 struct session {
     uint32_t id;
     uint8_t token[FRAME_TOKEN_LEN];
-    struct queue queue;
+    struct fairq queue;
     struct path *path[SESSION_PATHS_MAX];
     size_t path_count;
     struct path *active;
@@ -45,6 +45,8 @@ bool session_choose(struct session *s, uint64_t now_us);
 bool session_send(struct session *s, struct pbuf *take_b, uint64_t now_us);
 /** Send what may go now on the active path, and acknowledgements on all. */
 void session_flush(struct session *s, uint64_t now_us);
+/** When session_flush() has something to do by itself; UINT64_MAX: never. */
+uint64_t session_due_us(const struct session *s);
 /** Packets and bytes over all paths, past and present. */
 void session_totals(const struct session *s, uint64_t *ret_sent_bytes, uint64_t *ret_received_bytes);
 
@@ -65,8 +67,10 @@ struct session *session_table_open(struct session_table *t, const uint8_t token[
 struct session *session_table_by_id(struct session_table *t, uint32_t id);
 /** End those without a path for too long. */
 void session_table_expire(struct session_table *t, uint64_t now_us);
-/** Flush all. */
-void session_table_flush(struct session_table *t, uint64_t now_us);
+/** Flush all, each time beginning with another. @return when it has something to do by itself; UINT64_MAX: never */
+uint64_t session_table_flush(struct session_table *t, uint64_t now_us);
+/** The pool is used up: the session whose queue holds most gives some back. @return bytes */
+size_t session_table_shed(struct session_table *t);
 size_t session_table_count(const struct session_table *t);
 /** The i-th of session_table_count(), in no order. */
 struct session *session_table_at(struct session_table *t, size_t i);

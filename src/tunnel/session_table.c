@@ -20,6 +20,7 @@ struct session_table {
     void *ctx;
     uint32_t generation;
     struct session **slot; /* max of them */
+    size_t flush_first; /* whose turn it is to go first */
 };
 
 int session_table_new(size_t max, uint64_t keep_us, struct pbuf_pool *pool, void (*ended)(void *ctx, struct session *s),
@@ -99,11 +100,28 @@ void session_table_expire(struct session_table *t, uint64_t now_us)
     }
 }
 
-void session_table_flush(struct session_table *t, uint64_t now_us)
+uint64_t session_table_flush(struct session_table *t, uint64_t now_us)
 {
+    uint64_t due = UINT64_MAX;
+    for (size_t i = 0; i < t->max; i++) {
+        struct session *s = t->slot[(t->flush_first + i) % t->max];
+        if (s == NULL)
+            continue;
+        session_flush(s, now_us);
+        uint64_t of_session = session_due_us(s);
+        due = of_session < due ? of_session : due;
+    }
+    t->flush_first = (t->flush_first + 1) % t->max;
+    return due;
+}
+
+size_t session_table_shed(struct session_table *t)
+{
+    struct session *fattest = NULL;
     for (size_t i = 0; i < t->max; i++)
-        if (t->slot[i] != NULL)
-            session_flush(t->slot[i], now_us);
+        if (t->slot[i] != NULL && (fattest == NULL || t->slot[i]->queue.held > fattest->queue.held))
+            fattest = t->slot[i];
+    return fattest != NULL ? fairq_shed(&fattest->queue) : 0;
 }
 
 size_t session_table_count(const struct session_table *t)

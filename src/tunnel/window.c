@@ -2,148 +2,376 @@
 #include "tunnel/window.h"
 
 enum {
-    RATE_FILTER_US = 2000000,    /* the maximum is over one to two such intervals */
-    MIN_RTT_LIFE_US = 10000000,
-    PROBE_US = 200000,
-    ALLOWANCE_MIN = 16 * 1024,
-    ALLOWANCE_MAX = 96 * 1024,   /* bursts of one loop iteration; about 10 ms of a slow path at most */
+    PACKET = 1540,                 /* one of a usual link, with what is around it */
+    BASE_INTERVAL_US = 2000000,
+    BASE_OLD_US = 8000000,
+    TARGET_MIN_US = 1000,
+    TARGET_MAX_US = 4000,
+    QUANTUM_US = 1000,             /* pacing lets so much go at once: timers are no finer */
+    GAIN_FIRST = 4, GAIN_MAX = 16, /* sixteenths */
+    STEADY_MIN_US = 8000,
+    ROUND_MIN_US = 2000,
+    ALARM_US = 5000,               /* so much above twice the target: do not wait for the round's end */
+    PACE_MIN = 4000,               /* bytes/s */
+    BEST_US = 5000000,
+    LATE_MAX_US = 100000,
+    ACK_WAIT_US = 5000,            /* acker.h's */
+    CALM_ROUNDS = 6,               /* after a leap that brought nothing */
+    QUIET_ROUNDS = 3,              /* without a queue before the pace leaps: by then its usual growth would have made one */
+    START_QUEUE_US = 4000,
+    LOOK_MIN_US = 4000, LOOK_MAX_US = 50000,
+    NEIGHBOUR_ROUNDS = 8,
+    NEIGHBOUR_US = 3000000,
+    NEIGHBOUR_STAYS_US = 20000000,
+    TARGET_PACKETS_MAX_US = 50000,
 };
 
 void window_init(struct window *w, uint64_t now_us)
 {
-    *w = (struct window){.size = WINDOW_INITIAL, .acked_us = now_us, .min_rtt_at_us = now_us, .rate_since_us = now_us};
+    *w = (struct window){.size = WINDOW_INITIAL, .starting = true, .target_us = TARGET_MAX_US, .next_us = now_us,
+                         .base_since_us = now_us, .base_seen_us = now_us};
 }
 
-size_t window_room(const struct window *w)
+size_t window_room(const struct window *w, uint64_t now_us)
 {
-    uint64_t in_flight = w->sent - w->acked;
-    return in_flight >= w->size ? 0 : (size_t)(w->size - in_flight);
+    uint64_t in_flight = w->sent - w->acked, rate = w->pace;
+    if (in_flight >= w->size)
+        return 0;
+    uint64_t room = w->size - in_flight;
+    if (rate == 0)
+        return (size_t)room;
+    if (w->next_us > now_us + QUANTUM_US)
+        return 0;
+    uint64_t paced = (now_us + QUANTUM_US - w->next_us) * rate / 1000000;
+    if (w->next_us < now_us) /* what was not used earlier is gone */
+        paced = QUANTUM_US * rate / 1000000;
+    if (paced < PACKET)
+        paced = PACKET;
+    return (size_t)(paced < room ? paced : room);
 }
 
-uint64_t window_rate(const struct window *w)
+void window_is_full(struct window *w)
 {
-    return w->rate_now > w->rate_before ? w->rate_now : w->rate_before;
+    w->full = w->round_full = true;
 }
 
-void window_on_sent(struct window *w, size_t bytes, bool app_limited, uint64_t now_us)
+uint64_t window_due_us(const struct window *w)
 {
-    if (w->sent == w->acked) /* after idleness the clock of the rate starts anew */
-        w->acked_us = now_us;
-    uint64_t start = w->sent;
+    if (w->sent - w->acked >= w->size)
+        return UINT64_MAX;
+    return w->next_us > QUANTUM_US ? w->next_us - QUANTUM_US : 0;
+}
+
+static void begin_round(struct window *w, uint64_t now_us)
+{
+    w->round_since_us = now_us;
+    w->round_end = w->sent;
+    w->round_any = false;
+    w->round_full = w->full;
+    w->round_queue_us = 0;
+}
+
+/* From here the round's bytes are counted, by the receiver's clock. */
+static void time_round(struct window *w)
+{
+    w->round_timed = true;
+    w->round_acked = w->acked;
+    w->round_clock_us = w->clock_us;
+}
+
+void window_on_sent(struct window *w, size_t bytes, uint64_t now_us)
+{
+    uint64_t rate = w->pace;
+    bool idle = w->sent == w->acked && !w->full;
     w->sent += bytes;
-    struct window_record *last = w->count > 0 ? &w->record[(w->head + w->count - 1) % WINDOW_RECORDS] : 0;
-    if (w->count == WINDOW_RECORDS) { /* full: the newest record stands for this flight too */
-        last->end = w->sent;
+    w->full = false;
+    if (idle) {
+        w->full = false;
+        begin_round(w, now_us);
+        w->round_timed = false; /* the time before this does not count */
+    }
+    if (w->next_us < now_us)
+        w->next_us = now_us;
+    if (rate > 0)
+        w->next_us += bytes * 1000000 / rate;
+    if (w->count == WINDOW_RECORDS) { /* full: the newest record stands for this flight too, and its delay is only overestimated */
+        w->record[(w->head + w->count - 1) % WINDOW_RECORDS].end = w->sent;
         return;
     }
-    w->record[(w->head + w->count++) % WINDOW_RECORDS] = (struct window_record){
-        .start = start,
-        .end = w->sent,
-        .sent_us = now_us,
-        .acked_then = w->acked,
-        .acked_then_us = w->acked_us,
-        .app_limited = app_limited,
-    };
+    w->record[(w->head + w->count++) % WINDOW_RECORDS] = (struct window_record){.end = w->sent, .sent_us = now_us};
 }
 
-static void note_rate(struct window *w, uint64_t rate, bool app_limited, uint64_t now_us)
+/* --- what is measured --- */
+
+static int64_t base_of(const struct window *w)
 {
-    if (now_us - w->rate_since_us > RATE_FILTER_US) {
-        if (app_limited && w->rate_now == 0)
-            w->rate_now = w->rate_before; /* nothing learned: keep what was known */
-        w->rate_before = w->rate_now;
-        w->rate_now = 0;
-        w->rate_since_us = now_us;
+    int64_t least = w->base[0];
+    for (uint32_t i = 1; i < w->bases; i++)
+        if (w->base[i] < least)
+            least = w->base[i];
+    return least;
+}
+
+static uint64_t min_rtt_of(const struct window *w)
+{
+    uint64_t least = w->min_rtt[0];
+    for (uint32_t i = 1; i < w->bases; i++)
+        if (w->min_rtt[i] < least)
+            least = w->min_rtt[i];
+    return least;
+}
+
+/* The standing queue is the smallest of so long a time, and of up to as much before it. */
+static uint64_t rtt_half(const struct window *w)
+{
+    uint64_t half = min_rtt_of(w) / 4;
+    return half < LOOK_MIN_US ? LOOK_MIN_US : half > LOOK_MAX_US ? LOOK_MAX_US : half;
+}
+
+static void note_delay(struct window *w, int64_t delay_us, uint64_t rtt_us, uint64_t now_us)
+{
+    if (w->bases == 0 || now_us - w->base_since_us > BASE_INTERVAL_US) {
+        for (uint32_t i = WINDOW_BASES - 1; i > 0; i--) {
+            w->base[i] = w->base[i - 1];
+            w->min_rtt[i] = w->min_rtt[i - 1];
+        }
+        w->base[0] = delay_us;
+        w->min_rtt[0] = rtt_us;
+        w->bases += w->bases < WINDOW_BASES;
+        w->base_since_us = now_us;
     }
-    if (rate > w->rate_now && (!app_limited || rate > window_rate(w)))
-        w->rate_now = rate;
-}
-
-static void note_rtt(struct window *w, uint64_t rtt_us, uint64_t now_us)
-{
-    if (rtt_us == 0)
-        rtt_us = 1;
+    if (delay_us < w->base[0])
+        w->base[0] = delay_us;
+    if (rtt_us < w->min_rtt[0])
+        w->min_rtt[0] = rtt_us;
+    if (delay_us <= base_of(w) + (int64_t)(w->target_us / 4))
+        w->base_seen_us = now_us;
+    uint64_t look_us = rtt_half(w);
+    if (!w->round_any || now_us - w->look_since_us > look_us) {
+        w->look[1] = w->round_any && now_us - w->look_since_us < 2 * look_us ? w->look[0] : delay_us;
+        w->look[0] = delay_us;
+        w->look_since_us = now_us;
+    }
+    if (delay_us < w->look[0])
+        w->look[0] = delay_us;
+    int64_t late = (int64_t)(rtt_us - min_rtt_of(w)) - (delay_us - base_of(w)); /* the way back's share */
+    if (late < 0)
+        late = 0;
+    if (!w->round_any || (uint64_t)late < w->round_late_us)
+        w->round_late_us = (uint64_t)late;
     w->srtt_us = w->srtt_us == 0 ? rtt_us : w->srtt_us - w->srtt_us / 8 + rtt_us / 8;
-    if (w->min_rtt_us == 0 || rtt_us <= w->min_rtt_us) {
-        w->min_rtt_us = rtt_us;
-        w->min_rtt_at_us = now_us;
-    }
-    if (w->probing && (w->probe_min_us == 0 || rtt_us < w->probe_min_us))
-        w->probe_min_us = rtt_us;
 }
 
-/* PROBE_RTT: begin when the minimum is old; end when the small window has been in effect for a while. */
-static void probe(struct window *w, uint64_t now_us)
+/* Bytes that arrived since the last round's end (after idleness: since its first acknowledgement), by the receiver's clock. */
+static void note_rate(struct window *w)
 {
-    if (!w->probing) {
-        if (now_us - w->min_rtt_at_us > MIN_RTT_LIFE_US) {
-            w->probing = true;
-            w->probe_until_us = w->probe_min_us = 0;
-        }
-    } else if (w->probe_until_us == 0) {
-        if (w->sent - w->acked <= WINDOW_MIN) {
-            w->probe_until_us = now_us + PROBE_US;
-            w->probe_min_us = 0; /* what was seen while the queue drained is no minimum */
-        }
-    } else if (now_us > w->probe_until_us) {
-        if (w->probe_min_us != 0)
-            w->min_rtt_us = w->probe_min_us;
-        w->min_rtt_at_us = now_us;
-        w->probing = false;
-    }
+    uint64_t span = w->clock_us - w->round_clock_us, rate = 0;
+    for (int i = 3; i > 0; i--)
+        w->rates[i] = w->rates[i - 1];
+    if (span > 0)
+        w->rates[0] = (w->acked - w->round_acked) * 1000000 / span;
+    if (!w->round_full && w->rates[0] < w->rates[1]) /* the sender had no more: that says nothing about the path */
+        w->rates[0] = w->rates[1];
+    for (int i = 0; i < 4; i++)
+        rate = w->rates[i] > rate ? w->rates[i] : rate;
+    w->rate = rate;
 }
 
-static void resize(struct window *w)
+/* What nothing drives us below for some seconds: a sixteenth of the best rate there was, or a quarter if it can be had. */
+static uint64_t least_pace(const struct window *w)
 {
-    uint64_t rate = window_rate(w);
-    if (rate == 0 || w->min_rtt_us == 0)
+    uint64_t best = w->best[0] > w->best[1] ? w->best[0] : w->best[1], least = best / 16;
+    if (w->neighbour)
+        least = best / 4 < 2 * w->rates[0] ? best / 4 : 2 * w->rates[0];
+    return least > PACE_MIN ? least : PACE_MIN;
+}
+
+static void note_best(struct window *w, uint64_t now_us)
+{
+    if (now_us - w->best_since_us > BEST_US && !w->neighbour) {
+        w->best[1] = w->best[0];
+        w->best[0] = 0;
+        w->best_since_us = now_us;
+    }
+    uint64_t steady = w->rates[0] < w->rates[1] ? w->rates[0] : w->rates[1]; /* what was held up arrives in bursts */
+    if (steady > w->best[0])
+        w->best[0] = steady;
+}
+
+static void choose_target(struct window *w)
+{
+    uint64_t target = min_rtt_of(w) / 8;
+    target = target < TARGET_MIN_US ? TARGET_MIN_US : target > TARGET_MAX_US ? TARGET_MAX_US : target;
+    if (w->rate > 0) {
+        uint64_t rate = w->rate > least_pace(w) ? w->rate : least_pace(w), packets = PACKET * UINT64_C(1000000) / rate;
+        target += packets < TARGET_PACKETS_MAX_US ? packets : TARGET_PACKETS_MAX_US;
+    }
+    w->target_us = target;
+}
+
+
+/* --- what is decided --- */
+
+static uint64_t standing_queue(const struct window *w)
+{
+    int64_t base = base_of(w), least = w->look[0] < w->look[1] ? w->look[0] : w->look[1];
+    return least > base ? (uint64_t)(least - base) : 0;
+}
+
+/*
+ * There was no queue although more was waiting: the path may have become much faster, or it is not what holds us up. The pace rises by
+ * leaps as long as the rate follows, which shows one round later. @return true: the pace was chosen
+ */
+static bool leap(struct window *w)
+{
+    if (w->calm_rounds > 0) {
+        w->calm_rounds--;
+        return false;
+    }
+    if (w->leapt) {
+        w->leapt = false;
+        return true;
+    }
+    if (w->gain > 0 && w->rates[0] < w->leap_rate + w->leap_rate / 8) {
+        w->gain = 0;
+        w->calm_rounds = CALM_ROUNDS;
+        return false;
+    }
+    w->leap_rate = w->rates[0];
+    w->gain = w->gain == 0 ? GAIN_FIRST : w->gain * 2 < GAIN_MAX ? w->gain * 2 : GAIN_MAX;
+    w->pace = (w->pace > w->rates[0] ? w->pace : w->rates[0]) * (16 + w->gain) / 16;
+    w->leapt = true;
+    return true;
+}
+
+/*
+ * The beginning: the pace doubles each round, until a queue forms, or the rate has not followed twice. @return true: the pace was chosen
+ */
+static bool start(struct window *w)
+{
+    bool followed = w->rates[0] > w->leap_rate + w->leap_rate / 4;
+    if (followed) {
+        w->leap_rate = w->rates[0];
+        w->start_misses = 0;
+    } else {
+        w->start_misses += w->round_full;
+    }
+    if (w->queue_us > w->target_us + START_QUEUE_US || w->start_misses > 2) {
+        w->starting = false;
+        w->calm_rounds = CALM_ROUNDS;
+        return false;
+    }
+    if (followed)
+        w->pace = 2 * w->rates[0];
+    return true;
+}
+
+/*
+ * A queue that stays although we hardly send is somebody else's. For some seconds we insist on a share then: who gets how much, the
+ * congestion control of the legs' TCP decides. The target stays, so the lag is short again as soon as the other one leaves.
+ */
+static void suspect_neighbour(struct window *w, uint64_t now_us)
+{
+    if (w->queue_us <= 2 * w->target_us)
+        w->over = 0;
+    else if (w->over++ == 0)
+        w->over_since_us = now_us;
+    if (w->over >= NEIGHBOUR_ROUNDS && now_us - w->over_since_us > NEIGHBOUR_US)
+        w->neighbour_until_us = now_us + NEIGHBOUR_STAYS_US;
+    w->neighbour = now_us < w->neighbour_until_us;
+}
+
+/* The rate to send at, so that the queue nears its target with the time constant `steady`: queue' = pace / rate - 1. */
+static void choose_pace(struct window *w)
+{
+    uint64_t steady = 2 * min_rtt_of(w) > STEADY_MIN_US ? 2 * min_rtt_of(w) : STEADY_MIN_US;
+    uint64_t rate = w->rates[0] > w->rates[1] ? w->rates[0] : w->rates[1];
+    int64_t lack = (int64_t)w->target_us - (int64_t)w->queue_us, most = (int64_t)steady / 4, least = -(int64_t)steady / 2;
+    lack = lack > most ? most : lack < least ? least : lack;
+    if (w->starting && start(w))
         return;
-    uint64_t bdp = rate * w->min_rtt_us / 1000000;
-    uint64_t allowance = rate / 100; /* 10 ms */
-    if (allowance < ALLOWANCE_MIN)
-        allowance = ALLOWANCE_MIN;
-    if (allowance > ALLOWANCE_MAX)
-        allowance = ALLOWANCE_MAX;
-    uint64_t size = w->probing ? WINDOW_MIN : 2 * bdp + allowance;
-    if (size < WINDOW_MIN)
-        size = WINDOW_MIN;
-    w->size = size > WINDOW_MAX ? WINDOW_MAX : size;
-}
-
-/* A flight's round trip is that of its first byte: the last one also waited for the others. */
-static void note_round_trips(struct window *w, uint64_t total, uint32_t delay_us, uint64_t now_us)
-{
-    for (uint32_t i = 0; i < w->count; i++) {
-        struct window_record *r = &w->record[(w->head + i) % WINDOW_RECORDS];
-        if (r->start >= total)
-            break;
-        if (r->timed)
-            continue;
-        r->timed = true;
-        uint64_t rtt = now_us - r->sent_us;
-        note_rtt(w, rtt > delay_us ? rtt - delay_us : 1, now_us);
+    if (!w->round_full && w->calm_rounds < QUIET_ROUNDS) /* a pause empties the queue, too */
+        w->calm_rounds = QUIET_ROUNDS;
+    if (w->round_queue_us >= w->target_us / 2) {
+        w->gain = 0;
+        w->calm_rounds = w->calm_rounds > QUIET_ROUNDS ? w->calm_rounds : QUIET_ROUNDS;
+    } else if (w->round_full && leap(w)) {
+        return;
     }
+    if (!w->round_full && lack > 0) /* the rate is the sender's, not the path's */
+        return;
+    if (lack > 0 && rate < w->pace * 7 / 8 && w->queue_us < w->target_us)
+        rate = w->pace * 7 / 8;
+    w->pace = rate + (uint64_t)((int64_t)rate * lack / (int64_t)steady);
+    if (w->pace < least_pace(w))
+        w->pace = least_pace(w);
 }
 
-bool window_on_ack(struct window *w, uint64_t total, uint32_t delay_us, uint64_t now_us)
+/* What the pace needs with acknowledgements as late as they are, and a quarter more: the pace decides, this only bounds what a stall costs. */
+static void choose_size(struct window *w)
+{
+    uint64_t late = w->round_late_us > LATE_MAX_US ? LATE_MAX_US : w->round_late_us;
+    uint64_t around = min_rtt_of(w) + w->target_us + ACK_WAIT_US + late + (w->neighbour ? w->queue_us : 0);
+    uint64_t size = w->pace * 5 / 4 * around / 1000000 + PACKET;
+    if (size > 2 * w->size)
+        size = 2 * w->size;
+    w->size = size < WINDOW_MIN ? WINDOW_MIN : size > WINDOW_MAX ? WINDOW_MAX : size;
+}
+
+static void end_round(struct window *w, uint64_t now_us)
+{
+    w->queue_us = standing_queue(w);
+    note_rate(w);
+    note_best(w, now_us);
+    choose_target(w);
+    suspect_neighbour(w, now_us);
+    if (w->rates[0] != 0) {
+        choose_pace(w);
+        choose_size(w);
+    }
+    if (w->dipping) {
+        w->dipping = false;
+        w->base_seen_us = now_us; /* what was seen is the base: older ones fall out of the intervals */
+    } else if (w->round_full && now_us - w->base_seen_us > BASE_OLD_US) {
+        w->dipping = true;
+        w->calm_rounds = QUIET_ROUNDS;
+        w->pace = w->pace * 3 / 4;
+    }
+    begin_round(w, now_us);
+    time_round(w);
+}
+
+bool window_on_ack(struct window *w, uint64_t total, uint32_t clock_us, uint64_t now_us)
 {
     if (total > w->sent || total < w->acked)
         return false;
-    struct window_record done = {0};
-    note_round_trips(w, total, delay_us, now_us);
+    uint64_t newly = total - w->acked, sent_us = 0;
     while (w->count > 0 && w->record[w->head].end <= total) {
-        done = w->record[w->head];
+        sent_us = w->record[w->head].sent_us;
         w->head = (w->head + 1) % WINDOW_RECORDS;
         w->count--;
     }
     w->acked = total;
-    w->acked_us = now_us;
-    if (done.end == 0)
+    if (newly == 0)
         return true;
-    uint64_t span = now_us - done.acked_then_us;
-    if (span > 0 && span >= w->min_rtt_us)
-        note_rate(w, (total - done.acked_then) * 1000000 / span, done.app_limited, now_us);
-    probe(w, now_us);
-    resize(w);
+    /* The clock goes forward; a step back of less than half its range is a broken peer's, and counts as none. */
+    uint32_t step = clock_us - (uint32_t)w->clock_us;
+    w->clock_us = !w->clock_known ? clock_us : step < UINT32_MAX / 2 ? w->clock_us + step : w->clock_us;
+    w->clock_known = true;
+    if (sent_us != 0) {
+        note_delay(w, (int64_t)(w->clock_us - sent_us), now_us > sent_us ? now_us - sent_us : 1, now_us);
+        w->round_any = true;
+        if (!w->round_timed)
+            time_round(w);
+    }
+    if (w->round_any) {
+        uint64_t queue = standing_queue(w);
+        if (queue > w->round_queue_us)
+            w->round_queue_us = queue;
+        uint64_t half = min_rtt_of(w) / 2, since = now_us - w->round_since_us;
+        bool alarm = queue > 2 * w->target_us + ALARM_US && since >= half;
+        if (since >= ROUND_MIN_US && (total >= w->round_end || alarm))
+            end_round(w, now_us);
+    }
     return true;
 }

@@ -1,13 +1,25 @@
 /*
  * tunnel/window.h - how much may be in flight on one path
  *
- * Without a bound a phone's browser buffers tens of seconds. The far end acknowledges the bytes it received; from the
- * acknowledgements the sender estimates the path's bandwidth (windowed maximum of the delivery rate) and its round-trip time
- * without queue (windowed minimum), and keeps twice their product in flight plus a small allowance, as BBR does
- * (draft-ietf-ccwg-bbr): twice, because a sender that fills its window then sees it grow by doubling until a queue
- * forms. What does not fit waits in the queue at the tunnel's entry, where TCP can see it.
- * Every ten seconds without a new minimum the window shrinks for a moment so that the path's own queue drains and the minimum can be
- * seen again (BBR's PROBE_RTT). Pure: time comes from the caller, in microseconds.
+ * Without a bound a phone's browser buffers tens of seconds. What does not fit the window waits in the fair queue at the tunnel's entry,
+ * where TCP can see it; so the window alone decides the lag, and it has to be just large enough.
+ *
+ * Delay tells how large that is, as in LEDBAT (RFC 6817) and Copa (Arun and Balakrishnan, NSDI 2018): a window that only fills the pipe leaves
+ * no queue. Loss tells nothing here: both legs are TCP, which hides it. Of the delay it is the one-way part, for the other direction is often full
+ * too, and its queue must not slow this one: acknowledgements carry the receiver's clock. Its offset and drift do not matter, as only the
+ * difference to the smallest one-way delay of the last ten seconds counts; and of the samples of half a round trip the smallest ("standing
+ * queue"), so jitter, bundling by the browser and late acknowledgements look like no queue.
+ *
+ * What is controlled is the pace, not the bytes in flight: those include what waits to be acknowledged behind the other direction's
+ * data, and two windows that steer by them swing against each other. Once a round trip
+ *
+ *     pace = rate that arrived * (1 + (target - queue) / steady)        steady = 2 round trips, so that queue' = pace / rate - 1 settles
+ *
+ * with a target of an eighth of the round trip, 1 to 4 ms, and one packet's time. The pace doubles each round at the beginning, and leaps
+ * when three rounds saw no queue at all, as long as the rate follows. The window is what the pace needs and a quarter more; it bounds
+ * what a stall costs. When the smallest delay gets old the pace dips for a round, so that our own queue does not become the base (BBR's
+ * PROBE_RTT). A queue that stays although hardly anything is sent is a neighbour's; beside a sender that fills queues a quarter of
+ * the path is insisted on. Pure: time comes from the caller, in microseconds. test/unit/tunnel/window_sim_test.c holds all of this.
  */
 #ifndef TETHER_TUNNEL_WINDOW_H
 #define TETHER_TUNNEL_WINDOW_H
@@ -17,46 +29,73 @@
 #include <stdint.h>
 
 enum {
-    WINDOW_INITIAL = 32 * 1024,
-    WINDOW_MIN = 24 * 1024,
+    WINDOW_INITIAL = 16 * 1024,
+    WINDOW_MIN = 6 * 1024,
     WINDOW_MAX = 8 * 1024 * 1024,
     WINDOW_RECORDS = 256,
+    WINDOW_BASES = 5, /* the base delay is the smallest of so many intervals of two seconds */
 };
 
-/* One flight of bytes, and what was known when it left (delivery-rate estimation, draft-cheng-iccrg-delivery-rate). */
+/* One flight of bytes: when its last byte left. */
 struct window_record {
-    uint64_t start, end;    /* total sent before it, and with it */
+    uint64_t end; /* total sent with it */
     uint64_t sent_us;
-    uint64_t acked_then;    /* total acknowledged when it left */
-    uint64_t acked_then_us; /* and when that acknowledgement came */
-    bool app_limited;
-    bool timed;             /* its first byte was acknowledged: the round trip is known */
 };
 
 struct window {
-    uint64_t sent, acked, acked_us;
-    uint64_t size;                 /**< bytes allowed in flight */
-    uint64_t min_rtt_us, min_rtt_at_us;
-    uint64_t srtt_us;              /**< smoothed, as acknowledgements show it; 0: unknown */
-    uint64_t rate_now, rate_before; /* bytes/s: maximum of this and of the previous filter interval */
-    uint64_t rate_since_us;
-    bool probing;                  /* PROBE_RTT */
-    uint64_t probe_until_us, probe_min_us; /* end, once in flight is what the small window allows; smallest seen */
+    uint64_t sent, acked;
+    uint64_t size;               /**< bytes allowed in flight */
+    uint64_t srtt_us;            /**< smoothed, as acknowledgements show it; 0: unknown */
+    uint64_t rate;               /**< bytes/s that arrived, of the best of the last rounds; 0: unknown */
+    uint64_t queue_us;           /**< standing queue of the last round */
+    uint64_t target_us;
+    uint64_t pace;               /**< bytes/s to send at; 0: no limit yet */
+    uint64_t next_us;            /* when the next byte is due */
+    uint64_t clock_us;           /* the receiver's, unwrapped */
+    bool clock_known;
+    int64_t base[WINDOW_BASES];  /* smallest one-way delays, newest first; between two clocks, so of any sign */
+    uint64_t min_rtt[WINDOW_BASES];
+    uint32_t bases;
+    uint64_t base_since_us, base_seen_us; /* newest interval's begin; when the base, or nearly it, was seen last */
+    uint64_t round_end;          /* the round is over when so much is acknowledged */
+    uint64_t round_acked, round_clock_us; /* where its rate is measured from */
+    int64_t look[2];             /* smallest one-way delays of the current interval and the one before */
+    uint64_t look_since_us;
+    uint64_t round_queue_us;     /* longest standing queue in the round */
+    uint64_t round_since_us;
+    uint64_t round_late_us;      /* least delay of an acknowledgement on its way back, beyond the base */
+    bool round_timed, round_any, round_full;  /* measured from something; something was acknowledged; the window was full and more was waiting */
+    bool full;
+    uint32_t gain;               /* sixteenths by which the pace leapt last; 0: it did not */
+    uint32_t calm_rounds;        /* before the pace may leap again */
+    bool starting;
+    uint32_t start_misses;       /* rounds in which the rate did not follow */
+    bool leapt;                  /* in the last round: what it brought does not show yet */
+    uint64_t leap_rate;          /* before the last leap */
+    uint64_t rates[4];
+    uint64_t best[2], best_since_us; /* highest rates of this and the last five seconds */
+    uint32_t over;               /* rounds in a row above the target */
+    uint64_t over_since_us, neighbour_until_us;
+    bool neighbour;              /* somebody else fills the path's queue */
+    bool dipping;
     struct window_record record[WINDOW_RECORDS];
     uint32_t head, count;
 };
 
 void window_init(struct window *w, uint64_t now_us);
-/** Bytes that may be sent now; one packet is always allowed when nothing is in flight. */
-size_t window_room(const struct window *w);
-/** Bytes left. @param app_limited nothing more was waiting, so the rate that follows says little about the path */
-void window_on_sent(struct window *w, size_t bytes, bool app_limited, uint64_t now_us);
+/** Bytes that may be sent now; a packet may exceed them if they are not 0. */
+size_t window_room(const struct window *w, uint64_t now_us);
+/** More is waiting than window_room() allowed. */
+void window_is_full(struct window *w);
+/** When pacing allows more; UINT64_MAX when only an acknowledgement does. */
+uint64_t window_due_us(const struct window *w);
+/** Bytes left. */
+void window_on_sent(struct window *w, size_t bytes, uint64_t now_us);
 /**
- * The far end has received `total` bytes, the newest of which waited there for delay_us.
- * @return false when it acknowledges what was never sent: the peer is broken
+ * The far end has received `total` bytes, the newest of which arrived when its own clock, which wraps around, stood at clock_us.
+ *
+ * @return false when it acknowledges what was never sent, or less than before: the peer is broken
  */
-bool window_on_ack(struct window *w, uint64_t total, uint32_t delay_us, uint64_t now_us);
-/** Estimated bandwidth, bytes/s; 0: unknown. */
-uint64_t window_rate(const struct window *w);
+bool window_on_ack(struct window *w, uint64_t total, uint32_t clock_us, uint64_t now_us);
 
 #endif

@@ -107,7 +107,7 @@ static void control_frames_round_trip(void **state)
     struct frame_welcome welcome = {.version = 1, .flags = WELCOME_RESUMED, .session = 77, .mtu = 1500,
                                     .external = 0xc6336401, .dns = {0x09090909, 0x01010101}, .dns_count = 2};
     struct frame_welcome welcome2;
-    struct frame_ack ack = {.bytes = UINT64_C(0x123456789abc), .delay_us = 4711}, ack2;
+    struct frame_ack ack = {.bytes = UINT64_C(0x123456789abc), .clock_us = 4711}, ack2;
     struct frame_bye bye;
     uint64_t opaque;
     (void)state;
@@ -124,7 +124,7 @@ static void control_frames_round_trip(void **state)
     assert_int_equal(welcome2.dns[1], 0x01010101);
     len = frame_put_ack(out, &ack);
     assert_true(frame_get_ack(out + 4, len - 4, &ack2));
-    assert_true(ack2.bytes == ack.bytes && ack2.delay_us == 4711);
+    assert_true(ack2.bytes == ack.bytes && ack2.clock_us == 4711);
     len = frame_put_ping(out, FRAME_PONG, UINT64_C(0xfedcba9876543210));
     assert_int_equal(out[0], FRAME_PONG);
     assert_true(frame_get_ping(out + 4, len - 4, &opaque));
@@ -141,7 +141,7 @@ static void an_ack_looks_as_documented(void **state)
     static const uint8_t want[] = {4, 0, 0, 12, 0, 0, 0, 0, 0, 1, 0x02, 0x03, 0, 0, 0x12, 0x34};
     uint8_t out[32];
     (void)state;
-    assert_int_equal(frame_put_ack(out, &(struct frame_ack){.bytes = 0x10203, .delay_us = 0x1234}), sizeof want);
+    assert_int_equal(frame_put_ack(out, &(struct frame_ack){.bytes = 0x10203, .clock_us = 0x1234}), sizeof want);
     assert_memory_equal(out, want, sizeof want);
 }
 

@@ -1,0 +1,253 @@
+/* tunnel/fairq.c - see fairq.h */
+#include "tunnel/fairq.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "tether/packet.h"
+
+enum {
+    TARGET_US = 5000, INTERVAL_US = 100000, /* RFC 8290 section 5.2 */
+    SHED_PACKETS = 64,
+    PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17,
+    ECN_MASK = 3, ECN_CE = 3,
+};
+
+void fairq_init(struct fairq *q, struct pbuf_pool *pool, size_t held_max, uint64_t max_age_us, struct siphash_key key)
+{
+    *q = (struct fairq){.pool = pool, .key = key, .held_max = held_max, .max_age_us = max_age_us, .quantum = FAIRQ_PACKET,
+                        .codel = {TARGET_US, INTERVAL_US}};
+}
+
+void fairq_tune(struct fairq *q, uint32_t quantum, uint64_t target_us)
+{
+    q->quantum = quantum > FAIRQ_PACKET ? quantum : FAIRQ_PACKET;
+    q->codel.target_us = target_us > TARGET_US ? target_us : TARGET_US;
+    q->codel.interval_us = q->codel.target_us > INTERVAL_US / 2 ? 2 * q->codel.target_us : INTERVAL_US;
+}
+
+uint32_t fairq_hash(const struct siphash_key *key, const uint8_t *packet, size_t len)
+{
+    if (len < 20 || packet[0] >> 4 != 4)
+        return 0;
+    size_t header_len = (size_t)(packet[0] & 15) * 4;
+    uint64_t addresses = (uint64_t)get_be32(packet + 12) << 32 | get_be32(packet + 16);
+    uint64_t rest = (uint64_t)packet[9] << 48;
+    if ((get_be16(packet + 6) & 0x3fff) != 0) /* a fragment: the pieces of a datagram stay together */
+        rest |= UINT64_C(1) << 56 | get_be16(packet + 4);
+    else if (header_len >= 20 && len >= header_len + 8 && (packet[9] == PROTO_TCP || packet[9] == PROTO_UDP))
+        rest |= get_be32(packet + header_len);
+    else if (header_len >= 20 && len >= header_len + 8 && packet[9] == PROTO_ICMP)
+        rest |= get_be16(packet + header_len + 4);
+    return (uint32_t)(siphash13_2(key, addresses, rest) % FAIRQ_FLOWS);
+}
+
+/* --- lists of flows --- */
+
+static void append(struct fairq_list *list, struct fairq_flow *flow)
+{
+    flow->next = NULL;
+    flow->listed = true;
+    if (list->tail != NULL)
+        list->tail->next = flow;
+    else
+        list->head = flow;
+    list->tail = flow;
+}
+
+static struct fairq_flow *take_first(struct fairq_list *list)
+{
+    struct fairq_flow *flow = list->head;
+    list->head = flow->next;
+    if (list->head == NULL)
+        list->tail = NULL;
+    flow->listed = false;
+    return flow;
+}
+
+/* --- packets of a flow --- */
+
+static uint32_t memory_of(const struct pbuf *b)
+{
+    return (uint32_t)sizeof *b + PBUF_HEADROOM + b->cap;
+}
+
+/* The first packet, or its first segments, left; b->data moves with what is left of a packet, and must not. */
+static void pop(struct fairq *q, struct fairq_flow *flow)
+{
+    struct pbuf *b = flow->head;
+    flow->head = b->next;
+    if (flow->head == NULL)
+        flow->tail = NULL;
+    flow->held -= memory_of(b);
+    flow->bytes -= b->len;
+    q->held -= memory_of(b);
+    q->bytes -= b->len;
+    q->packets--;
+    b->data = (uint8_t *)(b + 1) + PBUF_HEADROOM;
+    pbuf_put(q->pool, b);
+}
+
+/* Cut the first segments off the first packet. @return false: it goes as one */
+static bool cut(struct fairq *q, struct fairq_flow *flow, size_t max, uint8_t *out)
+{
+    struct pbuf *b = flow->head;
+    size_t len = b->len;
+    if (ip4_cut(&b->data, &len, &b->offload, max, out) == 0)
+        return false;
+    flow->bytes -= b->len - (uint32_t)len;
+    q->bytes -= b->len - len;
+    b->len = (uint32_t)len;
+    return true;
+}
+
+size_t fairq_shed(struct fairq *q)
+{
+    struct fairq_flow *fattest = q->flow;
+    if (q->packets == 0)
+        return 0;
+    for (size_t i = 1; i < FAIRQ_FLOWS; i++)
+        if (q->flow[i].held > fattest->held)
+            fattest = &q->flow[i];
+    if (q->chosen == fattest)
+        q->chosen = NULL;
+    size_t before = q->held, half = fattest->held / 2;
+    for (int i = 0; i < SHED_PACKETS && fattest->held > half; i++) {
+        q->dropped_full++;
+        pop(q, fattest);
+    }
+    return before - q->held;
+}
+
+bool fairq_push(struct fairq *q, struct pbuf *take_b, uint64_t now_us)
+{
+    if (q->flow == NULL)
+        q->flow = calloc(FAIRQ_FLOWS, sizeof *q->flow);
+    if (q->flow == NULL) {
+        q->dropped_memory++;
+        pbuf_put(q->pool, take_b);
+        return false;
+    }
+    struct fairq_flow *flow = &q->flow[fairq_hash(&q->key, take_b->data, take_b->len)];
+    take_b->time_us = now_us;
+    take_b->next = NULL;
+    if (flow->tail != NULL)
+        flow->tail->next = take_b;
+    else
+        flow->head = take_b;
+    flow->tail = take_b;
+    flow->held += memory_of(take_b);
+    flow->bytes += take_b->len;
+    q->held += memory_of(take_b);
+    q->bytes += take_b->len;
+    q->packets++;
+    if (!flow->listed) {
+        flow->deficit = (int32_t)q->quantum;
+        append(&q->fresh, flow);
+        q->flows_begun++;
+    }
+    while (q->held > q->held_max)
+        fairq_shed(q);
+    return true;
+}
+
+/* --- what goes next --- */
+
+/* Congestion experienced, where the sender understands it (RFC 3168). */
+static bool mark(uint8_t *packet, size_t len)
+{
+    if (len < 20 || packet[0] >> 4 != 4 || (packet[1] & ECN_MASK) == 0)
+        return false;
+    uint16_t before = (uint16_t)get_be16(packet);
+    packet[1] |= ECN_CE;
+    put_be16(packet + 10, csum_update16((uint16_t)get_be16(packet + 10), before, (uint16_t)get_be16(packet)));
+    return true;
+}
+
+/* Drop what is too old, and what CoDel says. @return false: the flow is empty */
+static bool judge(struct fairq *q, struct fairq_flow *flow, uint64_t now_us)
+{
+    struct pbuf *b;
+    while ((b = flow->head) != NULL) {
+        uint64_t sojourn = now_us - b->time_us;
+        if (sojourn > q->max_age_us) {
+            q->dropped_old++;
+            pop(q, flow);
+            continue;
+        }
+        if (!codel_drops(&flow->codel, &q->codel, sojourn, flow->bytes, now_us))
+            return true;
+        if (mark(b->data, b->len)) {
+            q->marked++;
+            return true;
+        }
+        q->dropped_codel++;
+        if (!cut(q, flow, 1, NULL))
+            pop(q, flow);
+    }
+    return false;
+}
+
+/* The flow whose turn it is (RFC 8290 section 4.2). */
+static struct fairq_flow *choose(struct fairq *q, uint64_t now_us)
+{
+    for (;;) {
+        struct fairq_list *list = q->fresh.head != NULL ? &q->fresh : &q->old;
+        struct fairq_flow *flow = list->head;
+        if (flow == NULL)
+            return NULL;
+        if (flow->deficit <= 0) {
+            flow->deficit += (int32_t)q->quantum;
+            append(&q->old, take_first(list));
+        } else if (judge(q, flow, now_us)) {
+            return flow;
+        } else {
+            take_first(list);
+            if (list == &q->fresh) /* else it could come first again and again by sending one packet at a time */
+                append(&q->old, flow);
+        }
+    }
+}
+
+size_t fairq_next(struct fairq *q, size_t piece_max, uint64_t now_us, struct offload *ret_offload)
+{
+    if (q->packets == 0)
+        return 0;
+    if (q->chosen == NULL)
+        q->chosen = choose(q, now_us);
+    if (q->chosen == NULL)
+        return 0;
+    struct pbuf *b = q->chosen->head;
+    size_t segments = 0;
+    *ret_offload = b->offload;
+    q->piece = b->len > piece_max ? ip4_cut_len(b->data, b->len, &b->offload, piece_max, &segments) : 0;
+    q->cutting = q->piece != 0;
+    if (q->cutting && segments == 1)
+        ret_offload->seg_len = 0;
+    if (!q->cutting)
+        q->piece = b->len;
+    return q->piece;
+}
+
+void fairq_take(struct fairq *q, uint8_t *out)
+{
+    struct fairq_flow *flow = q->chosen;
+    flow->deficit -= (int32_t)q->piece;
+    if (q->cutting) {
+        cut(q, flow, q->piece, out);
+    } else {
+        memcpy(out, flow->head->data, flow->head->len);
+        pop(q, flow);
+    }
+    q->chosen = NULL;
+}
+
+void fairq_done(struct fairq *q)
+{
+    for (size_t i = 0; q->flow != NULL && i < FAIRQ_FLOWS; i++)
+        while (q->flow[i].head != NULL)
+            pop(q, &q->flow[i]);
+    free(q->flow);
+    q->flow = NULL;
+}

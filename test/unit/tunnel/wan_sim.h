@@ -1,0 +1,238 @@
+/*
+ * test/unit/tunnel/wan_sim.h - two windows against each other over a simulated link, in steps of 100 µs
+ *
+ * Each direction is a FIFO queue in front of a rate, then a delay. Messages of one direction carry data and the acknowledgement of the other,
+ * as on the real path; a relay hands on whole messages. Jitter keeps the order, a lost segment of a leg's TCP holds up everything
+ * behind it for a round trip, a stall stops a link. A neighbour may fill the queue as Reno does.
+ */
+#ifndef TETHER_TEST_WAN_SIM_H
+#define TETHER_TEST_WAN_SIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tunnel/acker.h"
+#include "tunnel/window.h"
+
+enum {
+    SIM_STEP_US = 100,
+    SIM_PACKET = 1504,   /* a packet and its frame */
+    SIM_AROUND = 90,     /* bytes around a message on the wire: TLS, websocket, TCP, IP */
+    SIM_RING = 1 << 15,
+};
+
+struct sim_message {
+    uint32_t bytes; /* on the wire */
+    uint32_t data;  /* bytes the window counts */
+    bool ack, neighbour;
+    uint32_t ack_clock;
+    uint64_t ack_total, sent_us, due_us;
+};
+struct sim_ring {
+    struct sim_message at[SIM_RING];
+    uint32_t head, count;
+};
+
+struct sim_link { /* one direction, and the end that sends into it */
+    uint64_t rate, delay_us, jitter_us; /* rate: bytes/s */
+    double loss;
+    uint64_t stall_from_us, stall_to_us;
+    struct sim_ring queue, wire;
+    double budget;
+    uint64_t queue_bytes, due_us, carried; /* carried: all bytes that passed the bottleneck */
+    double carryable;
+    struct window window;
+    struct acker acker; /* of what this end receives */
+    bool greedy;
+    double source_rate, source; /* not greedy: bytes/s, and what is waiting */
+    int64_t clock_offset;
+    double clock_drift;
+    /* the neighbour */
+    bool has_neighbour;
+    double reno_window;
+    uint64_t reno_flight, reno_cut_us, neighbour_bytes, own_bytes, buffer_bytes;
+};
+
+struct sim {
+    struct sim_link dir[2]; /* dir[i].window sends into dir[i]; dir[i].acker acknowledges what dir[1 - i] brought */
+    uint64_t now_us;
+    uint32_t random;
+};
+
+static inline uint32_t sim_random(struct sim *s)
+{
+    s->random ^= s->random << 13;
+    s->random ^= s->random >> 17;
+    s->random ^= s->random << 5;
+    return s->random;
+}
+
+static inline double sim_unit(struct sim *s)
+{
+    return sim_random(s) / 4294967296.0;
+}
+
+static inline struct sim_message *sim_push(struct sim_ring *r, const struct sim_message *m)
+{
+    if (r->count == SIM_RING)
+        abort();
+    struct sim_message *at = &r->at[(r->head + r->count++) % SIM_RING];
+    *at = *m;
+    return at;
+}
+
+static inline struct sim_message *sim_first(struct sim_ring *r)
+{
+    return r->count > 0 ? &r->at[r->head] : NULL;
+}
+
+static inline void sim_pop(struct sim_ring *r)
+{
+    r->head = (r->head + 1) % SIM_RING;
+    r->count--;
+}
+
+static inline struct sim *sim_new(uint32_t seed)
+{
+    struct sim *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        abort();
+    s->random = seed * 2654435761u + 1;
+    s->now_us = 1000000;
+    for (int i = 0; i < 2; i++) {
+        window_init(&s->dir[i].window, s->now_us);
+        s->dir[i].clock_offset = (int64_t)(sim_random(s) % 2000000000);
+    }
+    return s;
+}
+
+/* The clock of the end that receives what dir brings. */
+static inline uint32_t sim_clock(const struct sim *s, const struct sim_link *end)
+{
+    return (uint32_t)((double)s->now_us * (1 + end->clock_drift) + (double)end->clock_offset);
+}
+
+static inline uint64_t sim_queue_us(const struct sim_link *l, uint64_t now_us)
+{
+    uint64_t stalled = now_us >= l->stall_from_us && now_us < l->stall_to_us ? l->stall_to_us - now_us : 0;
+    return l->queue_bytes * 1000000 / l->rate + stalled;
+}
+
+static inline void sim_send(struct sim *s, int i)
+{
+    struct sim_link *l = &s->dir[i];
+    struct sim_message m = {.sent_us = s->now_us};
+    if (!l->greedy)
+        l->source += l->source_rate * SIM_STEP_US / 1e6;
+    double waiting = l->greedy ? 1e9 : l->source;
+    while (waiting >= SIM_PACKET && m.data < 64 * 1024) {
+        if (window_room(&l->window, s->now_us) <= m.data) {
+            window_is_full(&l->window);
+            break;
+        }
+        m.data += SIM_PACKET;
+        waiting -= SIM_PACKET;
+    }
+    if (!l->greedy)
+        l->source -= m.data;
+    if (m.data > 0 || acker_due_us(&l->acker) <= s->now_us) {
+        if (l->acker.received != l->acker.acked) {
+            m.ack = true;
+            m.ack_total = l->acker.received;
+            m.ack_clock = (uint32_t)((double)l->acker.newest_us * (1 + l->clock_drift) + (double)l->clock_offset);
+            acker_sent(&l->acker);
+        }
+        if (m.data > 0)
+            window_on_sent(&l->window, m.data, s->now_us);
+        m.bytes = m.data + m.data / 25 + SIM_AROUND;
+        l->queue_bytes += m.bytes;
+        sim_push(&l->queue, &m);
+    }
+}
+
+static inline void sim_neighbour(struct sim *s, struct sim_link *l)
+{
+    if (!l->has_neighbour)
+        return;
+    if (l->reno_window < 2 * SIM_PACKET)
+        l->reno_window = 2 * SIM_PACKET;
+    while (l->reno_flight + SIM_PACKET <= (uint64_t)l->reno_window) {
+        if (l->queue_bytes > l->buffer_bytes) { /* tail drop; one cut a round trip */
+            if (s->now_us > l->reno_cut_us) {
+                l->reno_window = l->reno_window * 0.7;
+                l->reno_cut_us = s->now_us + 2 * l->delay_us + l->queue_bytes * 1000000 / l->rate;
+            }
+            return;
+        }
+        l->reno_flight += SIM_PACKET;
+        l->queue_bytes += SIM_PACKET;
+        sim_push(&l->queue, &(struct sim_message){.bytes = SIM_PACKET, .neighbour = true});
+    }
+}
+
+/* Through the bottleneck and onto the wire. */
+static inline void sim_transmit(struct sim *s, struct sim_link *l)
+{
+    struct sim_message *m;
+    if (s->now_us >= l->stall_from_us && s->now_us < l->stall_to_us)
+        return;
+    double quantum = (double)l->rate * SIM_STEP_US / 1e6;
+    l->carryable += quantum;
+    l->budget += quantum;
+    while ((m = sim_first(&l->queue)) != NULL && l->budget >= m->bytes) {
+        uint64_t due = s->now_us + l->delay_us + (l->jitter_us ? sim_random(s) % l->jitter_us : 0);
+        l->budget -= m->bytes;
+        l->carried += m->bytes;
+        l->queue_bytes -= m->bytes;
+        if (m->neighbour)
+            l->neighbour_bytes += m->bytes;
+        else
+            l->own_bytes += m->bytes;
+        if (!m->neighbour && l->loss > 0 && sim_unit(s) < l->loss * (m->bytes / 1500.0))
+            due += 2 * l->delay_us + 10000; /* noticed, sent again */
+        if (!m->neighbour) /* the leg's TCP keeps the order */
+            l->due_us = due = due > l->due_us ? due : l->due_us;
+        sim_push(&l->wire, m)->due_us = due;
+        sim_pop(&l->queue);
+    }
+    if (l->queue.count == 0 && l->budget > quantum)
+        l->budget = quantum;
+}
+
+/* @return false: the window found an acknowledgement impossible */
+static inline bool sim_receive(struct sim *s, int i)
+{
+    struct sim_link *l = &s->dir[i], *far = &s->dir[1 - i];
+    struct sim_message *m;
+    bool good = true;
+    while ((m = sim_first(&l->wire)) != NULL && m->due_us <= s->now_us) {
+        if (m->neighbour) {
+            l->reno_flight -= m->bytes;
+            l->reno_window += (double)SIM_PACKET * SIM_PACKET / l->reno_window;
+        }
+        if (m->data > 0)
+            acker_on_data(&far->acker, m->data, s->now_us);
+        if (m->ack)
+            good = good && window_on_ack(&far->window, m->ack_total, m->ack_clock, s->now_us);
+        sim_pop(&l->wire);
+    }
+    return good;
+}
+
+/* One step of both directions. */
+static inline bool sim_step(struct sim *s)
+{
+    bool good = true;
+    for (int i = 0; i < 2; i++) {
+        sim_send(s, i);
+        sim_neighbour(s, &s->dir[i]);
+        sim_transmit(s, &s->dir[i]);
+        good = sim_receive(s, i) && good;
+    }
+    s->now_us += SIM_STEP_US;
+    return good;
+}
+
+#endif

@@ -1,0 +1,233 @@
+/*
+ * The window on simulated links (wan_sim.h): hundreds of seeded traces, minutes each, in seconds.
+ *
+ * Lag is what a packet of a sparse flow would wait in both bottleneck queues. Bounds hold for the 95th percentile of each trace's lag and
+ * for all but one in twenty traces: a change of the algorithm that makes it worse shows as a failing property.
+ * SIM_TABLE=1 in the environment prints the figures.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "wan_sim.h"
+
+enum { SAMPLES_MAX = 60000, LAG_STEPS = 100 };
+
+struct figures {
+    double used, lag_p50_ms, lag_p95_ms;
+};
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Run and measure from `from_s` on. */
+static void measure(struct sim *s, double from_s, double to_s, struct figures *ret)
+{
+    static double lag[SAMPLES_MAX];
+    size_t count = 0;
+    uint64_t began = s->now_us;
+    double carried = 0, carryable = 0;
+    bool started = false;
+    while (s->now_us < began + (uint64_t)(to_s * 1e6)) {
+        assert_true(sim_step(s));
+        if (s->now_us < began + (uint64_t)(from_s * 1e6))
+            continue;
+        if (!started) {
+            carried = -(double)s->dir[0].carried, carryable = -s->dir[0].carryable;
+            started = true;
+        }
+        if ((s->now_us / SIM_STEP_US) % LAG_STEPS == 0 && count < SAMPLES_MAX)
+            lag[count++] = (double)(sim_queue_us(&s->dir[0], s->now_us) + sim_queue_us(&s->dir[1], s->now_us)) / 1e3;
+    }
+    qsort(lag, count, sizeof *lag, ascending);
+    ret->used = (carried + (double)s->dir[0].carried) / (carryable + s->dir[0].carryable);
+    ret->lag_p50_ms = lag[count / 2];
+    ret->lag_p95_ms = lag[count * 95 / 100];
+}
+
+struct scenario {
+    const char *name;
+    double mbit, rtt_ms, jitter_ms, loss; /* each varied by a fifth from trace to trace */
+    double least_used, most_lag_ms;
+};
+
+static struct sim *sim_of(const struct scenario *c, uint32_t seed)
+{
+    struct sim *s = sim_new(seed);
+    double vary = 0.8 + 0.4 * sim_unit(s), vary_rtt = 0.8 + 0.4 * sim_unit(s);
+    for (int i = 0; i < 2; i++) {
+        struct sim_link *l = &s->dir[i];
+        l->rate = (uint64_t)(c->mbit * vary * 1e6 / 8);
+        l->delay_us = (uint64_t)(c->rtt_ms * vary_rtt * 1000 / 2);
+        l->jitter_us = (uint64_t)(c->jitter_ms * 1000);
+        l->loss = c->loss;
+        l->greedy = true;
+        l->clock_drift = (sim_unit(s) - 0.5) * 2e-4;
+    }
+    return s;
+}
+
+/* All but one in twenty traces keep the bounds. */
+static void judge(const struct scenario *c, const struct figures *f, int traces)
+{
+    double used[200], lag[200], middle[200];
+    for (int i = 0; i < traces; i++)
+        used[i] = f[i].used, lag[i] = f[i].lag_p95_ms, middle[i] = f[i].lag_p50_ms;
+    qsort(used, (size_t)traces, sizeof *used, ascending);
+    qsort(lag, (size_t)traces, sizeof *lag, ascending);
+    qsort(middle, (size_t)traces, sizeof *middle, ascending);
+    double p5 = used[traces / 20], p95 = lag[traces * 95 / 100];
+    if (getenv("SIM_TABLE") != NULL)
+        printf("| %-44s | %5.1f %% | %5.1f ms | %5.1f ms |\n", c->name, 100 * p5, middle[traces / 2], p95);
+    if (p5 < c->least_used || p95 > c->most_lag_ms)
+        fail_msg("%s: %.3f used (at least %.3f), lag %.1f ms (at most %.1f)", c->name, p5, c->least_used, p95, c->most_lag_ms);
+}
+
+static void full_links_stay_responsive(void **state)
+{
+    enum { TRACES = 40 };
+    static const struct scenario all[] = {
+        {"10 Mbit/s, 40 ms, both ways full", 10, 40, 0, 0, 0.93, 25},
+        {"2 Mbit/s, 80 ms", 2, 80, 0, 0, 0.90, 70}, /* at exactly 2 Mbit/s below 60 */
+        {"100 Mbit/s, 20 ms", 100, 20, 0, 0, 0.90, 10},
+        {"50 Mbit/s, 25 ms", 50, 25, 0, 0, 0.93, 15},
+        {"10 Mbit/s, 40 ms, jitter 20 ms", 10, 40, 20, 0, 0.85, 30},
+        {"50 Mbit/s, 100 ms, jitter 10 ms", 50, 100, 10, 0, 0.90, 20},
+        {"500 kbit/s, 100 ms", 0.5, 100, 0, 0, 0.80, 300},
+        {"500 Mbit/s, 2 ms", 500, 2, 0, 0, 0.93, 8},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct figures f[TRACES];
+        for (uint32_t seed = 0; seed < TRACES; seed++) {
+            struct sim *s = sim_of(&all[i], seed + 1);
+            measure(s, 4, all[i].mbit > 200 ? 10 : 24, &f[seed]);
+            free(s);
+        }
+        judge(&all[i], f, TRACES);
+    }
+}
+
+static void lost_segments_end_nothing(void **state)
+{
+    enum { TRACES = 40 };
+    static const struct scenario c = {"10 Mbit/s, 40 ms, 2 % of segments lost", 10, 40, 2, 0.02, 0.40, 60};
+    struct figures f[TRACES];
+    (void)state;
+    for (uint32_t seed = 0; seed < TRACES; seed++) {
+        struct sim *s = sim_of(&c, seed + 1);
+        measure(s, 4, 24, &f[seed]);
+        free(s);
+    }
+    judge(&c, f, TRACES);
+}
+
+/* Stop and go on: within two seconds the lag is back and the link is used. */
+static void stalls_are_survived(void **state)
+{
+    static const struct scenario c = {"after a stall of 500 ms", 10, 40, 0, 0, 0.80, 30};
+    enum { TRACES = 40 };
+    struct figures f[TRACES], ignored;
+    (void)state;
+    for (uint32_t seed = 0; seed < TRACES; seed++) {
+        struct sim *s = sim_of(&c, seed + 1);
+        measure(s, 1, 6, &ignored);
+        for (int i = 0; i < 2; i++)
+            s->dir[i].stall_from_us = s->now_us + sim_random(s) % 100000, s->dir[i].stall_to_us = s->now_us + 500000;
+        measure(s, 1, 2.5, &ignored);
+        measure(s, 0.1, 6, &f[seed]);
+        free(s);
+    }
+    judge(&c, f, TRACES);
+}
+
+static void set_rate(struct sim *s, double factor)
+{
+    for (int i = 0; i < 2; i++)
+        s->dir[i].rate = (uint64_t)((double)s->dir[i].rate * factor);
+}
+
+static void steps_of_ten_are_followed(void **state)
+{
+    static const struct scenario down = {"20 to 2 Mbit/s, from 2 s after the step", 20, 40, 0, 0, 0.85, 70},
+                                 up = {"2 to 20 Mbit/s, from 2 s after the step", 20, 40, 0, 0, 0.90, 25};
+    enum { TRACES = 40 };
+    struct figures f[TRACES], g[TRACES], ignored;
+    (void)state;
+    for (uint32_t seed = 0; seed < TRACES; seed++) {
+        struct sim *s = sim_of(&down, seed + 1);
+        measure(s, 1, 6 + sim_unit(s), &ignored);
+        set_rate(s, 0.1);
+        measure(s, 1, 2, &ignored);
+        measure(s, 0.1, 8, &f[seed]);
+        set_rate(s, 10);
+        measure(s, 1, 2, &ignored);
+        measure(s, 0.1, 8, &g[seed]);
+        free(s);
+    }
+    judge(&down, f, TRACES);
+    judge(&up, g, TRACES);
+}
+
+/* Beside a sender that fills a buffer of a quarter of a second we keep a share. */
+static void a_greedy_neighbour_does_not_starve_us(void **state)
+{
+    enum { TRACES = 20 };
+    static const struct scenario c = {"own share beside Reno", 10, 40, 0, 0, 0.18, 1e9};
+    struct figures f[TRACES];
+    (void)state;
+    for (uint32_t seed = 0; seed < TRACES; seed++) {
+        struct sim *s = sim_of(&c, seed + 1);
+        s->dir[0].has_neighbour = true;
+        s->dir[0].buffer_bytes = s->dir[0].rate / 4;
+        measure(s, 1, 20, &f[seed]);
+        uint64_t own = s->dir[0].own_bytes, theirs = s->dir[0].neighbour_bytes;
+        measure(s, 1, 60, &f[seed]);
+        own = s->dir[0].own_bytes - own, theirs = s->dir[0].neighbour_bytes - theirs;
+        f[seed].used = (double)own / (double)(own + theirs);
+        free(s);
+    }
+    judge(&c, f, TRACES);
+}
+
+/* A sender with less than the link carries: it gets through, nothing builds up, and when it wants more it gets more. */
+static void little_is_carried_at_once_and_much_soon(void **state)
+{
+    static const struct scenario c = {"a sender of a tenth, then greedy", 20, 40, 0, 0, 0.80, 30};
+    enum { TRACES = 40 };
+    struct figures f[TRACES], little;
+    (void)state;
+    for (uint32_t seed = 0; seed < TRACES; seed++) {
+        struct sim *s = sim_of(&c, seed + 1);
+        for (int i = 0; i < 2; i++) {
+            s->dir[i].greedy = false;
+            s->dir[i].source_rate = (double)s->dir[i].rate / 10;
+        }
+        measure(s, 2, 30, &little);
+        assert_true(little.used > 0.09 && little.lag_p95_ms < 8);
+        assert_true(s->dir[0].source < 30 * SIM_PACKET); /* nothing waits */
+        s->dir[0].greedy = s->dir[1].greedy = true;
+        measure(s, 1, 8, &f[seed]);
+        free(s);
+    }
+    judge(&c, f, TRACES);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(full_links_stay_responsive),
+        cmocka_unit_test(lost_segments_end_nothing),
+        cmocka_unit_test(stalls_are_survived),
+        cmocka_unit_test(steps_of_ten_are_followed),
+        cmocka_unit_test(a_greedy_neighbour_does_not_starve_us),
+        cmocka_unit_test(little_is_carried_at_once_and_much_soon),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
