@@ -11,9 +11,9 @@ UP_TIMEOUT = 15
 
 
 class Circuit:
-    def __init__(self, laptops=1, plain=False, server_options=(), client_options=(), lab=None, ipv6=()):
+    def __init__(self, laptops=1, plain=False, server_options=(), client_options=(), lab=None, ipv6=(), emulated=None):
         self.binary = os.path.realpath(tether_binary())
-        self.lab = lab or Lab(laptops, ipv6)
+        self.lab = lab or Lab(laptops, ipv6, emulated)
         self.plain = plain
         self.server_options, self.client_options = list(server_options), list(client_options)
         self.key = None if plain else self.new_key()

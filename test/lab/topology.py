@@ -14,6 +14,7 @@
 Each laptop shares a Wi-Fi with its own phone only, and has no other way out. The phone does not forward: what reaches the
 internet went through its relay. Traceroute from the server to web shows internet, backbone, web. The addresses are from
 the documentation blocks (RFC 5737), which look public to the server and to browsers. No IPv6 unless a test adds it.
+Links are plain cables; the phones' mobile links and Wi-Fi can lead through the link emulator instead (see Lab).
 """
 import atexit
 import os
@@ -22,6 +23,7 @@ import signal
 import sys
 
 from host import Host, LabError, sh, sweep_dead_labs
+from wan import Wan
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 PYTHON = "/usr/bin/python3"
@@ -36,11 +38,18 @@ def phone_mobile(number):
 
 
 class Lab:
-    def __init__(self, laptops=1, ipv6=()):
+    """
+    @param emulated  settings of the link emulator (wan_link.h) by link: {"mobile": "rate=10M delay=20", "wifi": ""};
+                     it is then found as lab.wans["mobile"] or, of the second phone, lab.wans["mobile2"]. "up" is towards
+                     the internet.
+    """
+
+    def __init__(self, laptops=1, ipv6=(), emulated=None):
         if os.geteuid() != 0:
             raise LabError("the lab needs root: it makes network namespaces")
         sweep_dead_labs()
         self.hosts, self.processes, self.closed, self.serial = [], [], False, 0
+        self.emulated, self.wans = emulated or {}, {}
         self.dir = f"/tmp/th-lab{os.getpid()}"
         shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.dir, mode=0o755)
@@ -75,16 +84,21 @@ class Lab:
         """A laptop and its phone on a Wi-Fi of their own."""
         laptop = Host(self, f"laptop{number}", ipv6=laptop_ipv6)
         phone = Host(self, f"phone{number}", resolver=WEB)
-        self.link(laptop, "wlan0", None, phone, "wlan0", f"169.254.{number}.1/16")
+        self.link(laptop, "wlan0", None, phone, "wlan0", f"169.254.{number}.1/16", wan=("wifi", number))
         self.link(phone, "mobile0", f"{phone_mobile(number)}/28", self.internet, f"mobile{number}",
-                  f"203.0.113.{16 * number + 1}/28")
+                  f"203.0.113.{16 * number + 1}/28", wan=("mobile", number))
         phone.route("default", "via", f"203.0.113.{16 * number + 1}")
         self.laptops.append(laptop)
         self.phones.append(phone)
 
-    def link(self, a, a_name, a_cidr, b, b_name, b_cidr):
-        """A cable: both ends are born inside their namespaces, the machine's own never sees them."""
-        sh("ip", "-n", a.netns, "link", "add", a_name, "type", "veth", "peer", "name", b_name, "netns", b.netns)
+    def link(self, a, a_name, a_cidr, b, b_name, b_cidr, wan=(None, 1)):
+        """A cable, or the emulator: both ends are born inside their namespaces, the machine's own never sees them."""
+        kind, number = wan
+        if kind in self.emulated:
+            name = kind if number == 1 else f"{kind}{number}"
+            self.wans[name] = Wan(a, a_name, b, b_name, self.emulated[kind])
+        else:
+            sh("ip", "-n", a.netns, "link", "add", a_name, "type", "veth", "peer", "name", b_name, "netns", b.netns)
         for host, name, cidr in ((a, a_name, a_cidr), (b, b_name, b_cidr)):
             if cidr:
                 host.address(name, cidr)
@@ -122,6 +136,8 @@ class Lab:
             except Exception:
                 process.popen.kill()
                 process.popen.wait(3)
+        for wan in self.wans.values():  # after those who say goodbye over it
+            wan.kill()
         for host in reversed(self.hosts):
             host.close()
         if os.environ.get("TETHER_KEEP_LOGS"):

@@ -1,0 +1,81 @@
+"""The link emulator (wan.c) between two hosts of the lab: makes the devices, changes settings at run time, reads counters."""
+import json
+import os
+import select
+import subprocess
+
+from cases import tether_binary
+from host import LabError, _die_with_parent
+
+
+def wan_binary():
+    """Built with the tests, beside the program under test."""
+    build = os.environ.get("TETHER_BUILD") or os.path.dirname(os.path.realpath(tether_binary()))
+    return os.environ.get("TETHER_WAN") or os.path.join(build, "test", "wan")
+
+
+class Wan:
+    """A link from host a ("up" begins there) to host b; settings as wan_link.h tells, such as "rate=10M delay=20"."""
+
+    def __init__(self, a, a_name, b, b_name, settings=""):
+        binary = wan_binary()
+        if not os.access(binary, os.X_OK):
+            raise LabError(f"no link emulator at {binary}: it is built with the tests (-DTETHER_TESTS=ON), or set TETHER_WAN")
+        ends = [f"/proc/{a.anchor.pid}/ns/net", a_name, f"/proc/{b.anchor.pid}/ns/net", b_name]
+        with open(a.lab.log_path(f"{a.name}-{a_name}-wan"), "wb") as log:
+            self.popen = subprocess.Popen([binary, *ends, *settings.split()], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                          stderr=log, text=True, bufsize=1, preexec_fn=_die_with_parent)
+        self.pid, self.name = self.popen.pid, "wan"
+        if self._line(5) != "ready":
+            raise LabError(f"the link emulator did not start: wan {' '.join(ends)} {settings}")
+
+    def _line(self, timeout):
+        """Each question has one line of answer, so nothing is ever left in the stream's buffer."""
+        if not select.select([self.popen.stdout], [], [], timeout)[0]:
+            raise LabError(f"the link emulator said nothing for {timeout} s")
+        return self.popen.stdout.readline().strip()
+
+    def _tell(self, line):
+        try:
+            self.popen.stdin.write(line + "\n")
+        except OSError as error:
+            raise LabError(f"the link emulator is gone: {error}") from None
+
+    def set(self, settings):
+        self._tell(settings)
+
+    def reset(self):
+        """Counters start from zero."""
+        self._tell("reset")
+
+    def show(self):
+        """Counters of both directions since the last reset; "share" is the part of the rate that was used."""
+        self._tell("show")
+        return self._parse(self._line(5))
+
+    @staticmethod
+    def _parse(line):
+        told = json.loads(line)
+        for way in ("up", "down"):
+            capacity = told[way]["capacity_bytes"]
+            told[way]["share"] = told[way]["sent_bytes"] / capacity if capacity > 0 else None
+        return told
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def close(self):
+        """Ends it, and with it both devices; its last counters."""
+        self.popen.stdin.close()
+        try:
+            return self._parse(self._line(5))
+        finally:
+            self.kill()
+
+    def kill(self):
+        """Ends it whatever it does. Harmless when repeated."""
+        self.popen.kill()
+        self.popen.wait(5)
+        for stream in (self.popen.stdin, self.popen.stdout):
+            if not stream.closed:
+                stream.close()
