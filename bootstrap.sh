@@ -10,6 +10,8 @@ BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config libuv1-dev libwslay
 LAB_PACKAGES=(python3 python3-websockets iputils-ping traceroute tcpdump curl ethtool util-linux procps)
 TEST_PACKAGES=(libcmocka-dev strace openvpn clang git)
 BROWSER_PACKAGES=(chromium chromium-driver)
+BENCH_PACKAGES=(libcmocka-dev iperf3 openvpn openssl)
+BENCH_PEERS=(vtun tinc ocserv openconnect) # compared where the distribution has them
 BUILD_TYPE_OF_INSTALL=release
 
 usage() {
@@ -18,6 +20,7 @@ usage: ./bootstrap.sh COMMAND
 
   demo                   install what is needed, build, and show a laptop browsing through a phone's browser on this machine
   test                   the same set-up plus the test packages, then every test
+  bench                  the same set-up plus other tunnels to compare with, and a short benchmark of all of them (5 minutes)
   build                  install what is needed and build build/release/tether
   install [--prefix P]   build, then install to P (default /usr/local)
   help                   this text
@@ -161,6 +164,19 @@ command_test() {
   /usr/bin/python3 test/summary.py "${reports[@]}"
 }
 
+command_bench() {
+  local package results=$PWD/build/bench-results
+  need "${BUILD_PACKAGES[@]}" "${LAB_PACKAGES[@]}" "${BENCH_PACKAGES[@]}"
+  want_browser
+  apt_update
+  for package in "${BENCH_PEERS[@]}"; do
+    if installed "$package" || installable "$package"; then need "$package"; else echo "bootstrap.sh: no package $package here" >&2; fi
+  done
+  build "$BUILD_TYPE_OF_INSTALL" -DTETHER_TESTS=ON
+  say "the benchmark; plots and JSON go to $results"
+  as_root env TETHER="$PWD/build/$BUILD_TYPE_OF_INSTALL/tether" /usr/bin/python3 test/bench/bench.py --quick --out "$results"
+}
+
 command_build() {
   need "${BUILD_PACKAGES[@]}"
   build "$BUILD_TYPE_OF_INSTALL"
@@ -192,7 +208,7 @@ command_install() {
 command=${1:-help}
 [ $# -eq 0 ] || shift
 case $command in
-  demo | test | build) [ $# -eq 0 ] || fail "$command takes no options; ./bootstrap.sh help"; "command_$command" ;;
+  demo | test | bench | build) [ $# -eq 0 ] || fail "$command takes no options; ./bootstrap.sh help"; "command_$command" ;;
   install) command_install "$@" ;;
   help | -h | --help) usage ;;
   *) usage >&2; exit 2 ;;

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -194,6 +195,18 @@ static int listen_at(const char *address, const char *port)
     return fd;
 }
 
+static void talk(int fd, bool source, size_t size, const char *page)
+{
+    char head[HEAD_MAX];
+    struct peer peer = {.fd = fd};
+    if (!read_head(fd, head))
+        return;
+    if (strncmp(head, "GET / ", 6) == 0 || strncmp(head, "GET /?", 6) == 0)
+        give_page(fd, page);
+    else if (upgrade(fd, head))
+        source ? be_source(&peer, size) : be_sink(&peer);
+}
+
 int main(int argc, char **argv)
 {
     size_t size = argc == 6 ? strtoul(argv[4], NULL, 10) : 0;
@@ -202,20 +215,18 @@ int main(int argc, char **argv)
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_IGN);
     int listener = listen_at(argv[1], argv[2]), fd, on = 1;
     if (listener < 0)
         return 1;
     puts("listening");
     fflush(stdout);
     while ((fd = accept(listener, NULL, NULL)) >= 0) {
-        char head[HEAD_MAX];
-        struct peer peer = {.fd = fd};
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        if (read_head(fd, head)) {
-            if (strncmp(head, "GET / ", 6) == 0 || strncmp(head, "GET /?", 6) == 0)
-                give_page(fd, argv[5]);
-            else if (upgrade(fd, head))
-                strcmp(argv[3], "source") == 0 ? be_source(&peer, size) : be_sink(&peer);
+        if (fork() == 0) { /* browsers open connections in advance and leave them silent */
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            talk(fd, strcmp(argv[3], "source") == 0, size, argv[5]);
+            return 0;
         }
         close(fd);
     }

@@ -26,7 +26,7 @@
 #define DATAGRAM_MAX 2048
 #define BUFFER_BYTES (16 << 20)
 #define PACE_NS 50000
-#define QUIET_MS 400 /* after this silence the flow is over */
+#define QUIET_MS 250 /* after this silence the flow is over */
 #define TRIES 10
 #define SESSIONS 64
 

@@ -1,0 +1,209 @@
+"""The measurements: TCP, UDP without loss, round trips, processor time, memory. Each returns plain numbers."""
+import json
+import os
+import re
+import time
+
+from host import LabError
+from topology import WEB
+
+TICKS = os.sysconf("SC_CLK_TCK")
+LOSS_ALLOWED = 0.001  # of a flow that counts as one without loss: one hiccup of a shared machine
+FLOOD_PORT = 9009
+
+
+def native(name):
+    """A program that is built with the tests."""
+    build = os.environ.get("TETHER_BUILD") or os.path.dirname(os.path.realpath(os.environ.get("TETHER", "build/dev/tether")))
+    path = os.path.join(build, "test", name)
+    if not os.access(path, os.X_OK):
+        raise LabError(f"no {path}: it is built with the tests (-DTETHER_TESTS=ON)")
+    return path
+
+
+def quantile(values, part):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else None
+
+
+def spread(times):
+    return {"count": len(times), "p50": quantile(times, 0.5), "p95": quantile(times, 0.95), "p99": quantile(times, 0.99)}
+
+
+# -- processes
+
+def tree(root):
+    """The process and all that descend from it."""
+    found = [root]
+    for pid in found:
+        try:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/children") as listed:
+                    found += [int(child) for child in listed.read().split()]
+        except OSError:
+            pass
+    return found
+
+
+def processor_seconds(roots):
+    """utime + stime of the trees."""
+    total = 0
+    for root in roots:
+        for pid in tree(root):
+            try:
+                with open(f"/proc/{pid}/stat") as stat:
+                    fields = stat.read().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            total += int(fields[11]) + int(fields[12])
+    return total / TICKS
+
+
+def machine_seconds():
+    """What all processors did, kernel and interrupts included."""
+    with open("/proc/stat") as stat:
+        fields = [int(word) for word in stat.readline().split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / TICKS
+
+
+def memory_kb(root):
+    """Resident now and at most, of the largest process of a tree; None when it is gone."""
+    best = None
+    for pid in tree(root):
+        try:
+            with open(f"/proc/{pid}/status") as status:
+                text = status.read()
+        except OSError:
+            continue
+        now, peak = (re.search(rf"{name}:\s+(\d+)", text) for name in ("VmRSS", "VmHWM"))
+        if now and (best is None or int(now.group(1)) > best["rss_kb"]):
+            best = {"rss_kb": int(now.group(1)), "peak_kb": int(peak.group(1))}
+    return best
+
+
+# -- flows
+
+def tcp(laptop, seconds, streams=1, down=False, roots=()):
+    """Mbit/s that arrived after the first second, and processor seconds per Gbit of what all of it moved."""
+    before, machine_before = processor_seconds(roots), machine_seconds()
+    done = laptop.run("iperf3", "-c", WEB, "-J", "-t", seconds, "-O", "1", "-P", streams, *(["-R"] if down else []), check=False,
+                      timeout=seconds + 25)
+    used, machine = processor_seconds(roots) - before, machine_seconds() - machine_before
+    told = json.loads(done.stdout or "{}")
+    if "sum_received" not in told.get("end", {}):
+        raise LabError(f"iperf3: {told.get('error') or done.stderr.strip() or 'no answer'}")
+    gbit = sum(one["sum"]["bytes"] for one in told["intervals"]) * 8 / 1e9
+    return {"mbit": told["end"]["sum_received"]["bits_per_second"] / 1e6,
+            "cpu_s_per_gbit": used / gbit if gbit and roots else None, "machine_s_per_gbit": machine / gbit if gbit else None}
+
+
+def ping_times(text):
+    return [float(time_ms) for time_ms in re.findall(r"time=([\d.]+) ms", text)]
+
+
+def ping(laptop, count, interval=0.01):
+    return spread(ping_times(laptop.run("ping", "-n", "-c", count, "-i", interval, "-W", "2", WEB, check=False,
+                                        timeout=count * interval + 20).stdout))
+
+
+class PingMeanwhile:
+    """Pings in the background until the block ends: `with PingMeanwhile(laptop) as p: ...`, then p.times."""
+
+    def __init__(self, laptop, interval=0.05, where=WEB):
+        self.laptop, self.interval, self.where, self.times, self.lines = laptop, interval, where, [], []
+
+    def __enter__(self):
+        self.process = self.laptop.popen("ping", "ping", "-D", "-n", "-i", str(self.interval), self.where)
+        return self
+
+    def __exit__(self, *_):
+        self.process.end(2)  # SIGINT: it prints its sum
+        text = self.process.log()
+        self.times = ping_times(text)
+        self.stamped = [(float(at), float(took)) for at, took in re.findall(r"\[([\d.]+)\] .*time=([\d.]+) ms", text)]
+        sent = re.search(r"(\d+) packets transmitted, (\d+) received", text)
+        self.sent, self.received = (int(sent.group(1)), int(sent.group(2))) if sent else (0, 0)
+
+
+def loaded(laptop, seconds, streams, down, roots):
+    """TCP and the round trips during it."""
+    with PingMeanwhile(laptop) as pings:
+        result = tcp(laptop, seconds, streams, down, roots)
+    return result, spread(pings.times)
+
+
+# -- datagrams
+
+def flood(laptop, down, size, rate, ms):
+    done = laptop.run(native("udp_flood"), "down" if down else "up", WEB, FLOOD_PORT, size, int(rate), int(ms), check=False,
+                      timeout=ms / 1000 + 15)
+    return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+class UdpLimit:
+    """The highest rate without loss, by doubling, halving and then closing in; starts where the last search ended."""
+
+    def __init__(self, start=20000, trials=9, ms=400, most=1_000_000):
+        self.start, self.trials, self.ms, self.most, self.last = start, trials, ms, most, {}
+
+    def passes(self, laptop, down, size, rate):
+        """The rate that was really sent when (almost) all of it arrived, else 0."""
+        for _ in range(2):
+            told = flood(laptop, down, size, rate, self.ms)
+            if told and told["sent"] and told["received"] >= told["sent"] * (1 - LOSS_ALLOWED):
+                return told["sent"] / told["send_s"]
+        return 0
+
+    def search(self, who, laptop, down, size):
+        low, high, left = 0.0, None, self.trials
+        known = self.last.get((who, down, size))
+        rate, factor = (known, 1.25) if known else (self.start, 1.7)
+        while left > 0 and 100 < rate <= self.most:
+            left -= 1
+            got = self.passes(laptop, down, size, rate)
+            if got:
+                low = max(low, got)
+                if got < rate * 0.9:
+                    break  # the sender's own limit
+            else:
+                high = rate
+            if high is None:
+                rate *= factor
+            elif not low:
+                rate /= factor
+            elif high / low < 1.08:
+                break
+            else:
+                rate = (low * high) ** 0.5
+        if low:
+            self.last[(who, down, size)] = low
+        return low or None
+
+
+def serve_floods(web):
+    web.popen("udp_flood", native("udp_flood"), "serve", str(FLOOD_PORT)).wait_log("serving")
+
+
+def everything(circuit, running, args, limit):
+    """All figures of one circuit in one round; what fails is told and left out."""
+    laptop, roots, figures = circuit.lab.laptop, list(running.roots.values()), {}
+
+    def attempt(name, function):
+        try:
+            figures[name] = function()
+        except (LabError, ValueError, OSError) as error:
+            running.faults.append(f"{name}: {str(error).strip()[:200]}")
+
+    attempt("ping", lambda: ping(laptop, args.pings))
+    for direction, down in (("up", False), ("down", True)):
+        attempt(f"tcp1 {direction}", lambda: tcp(laptop, args.seconds, 1, down, roots))
+
+        def eight():
+            result, figures[f"ping tcp8 {direction}"] = loaded(laptop, args.seconds, 8, down, roots)
+            return result
+        attempt(f"tcp8 {direction}", eight)
+        for size in (1400, 64) if args.udp else ():
+            attempt(f"udp{size} {direction}", lambda: limit.search(running.name, laptop, down, size))
+    figures["memory"] = {role: memory_kb(pid) for role, pid in running.roots.items()}
+    time.sleep(0.2)
+    return figures
