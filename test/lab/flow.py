@@ -4,10 +4,11 @@
     flow.py receive PORT                           counts until "end" comes, then one line of JSON; also echoes to nobody
     flow.py send HOST PORT SIZE RATE SECONDS       RATE datagrams a second of SIZE bytes each, then "end"
     flow.py echo HOST PORT SIZE RATE SECONDS       the same to a service that echoes; one line of JSON about the round trips
+    flow.py connect HOST PORT RATE SECONDS         opens RATE connections a second; one line of JSON: how long each took, in ms
 
 Each datagram carries its number and the time it was sent, on the machine's one clock: delays are one-way where the
 receiver is another host of the lab. The JSON: sent, received, lost, reordered, delay p50/p95/p99/max in ms, jitter as RFC
-3550 section 6.4.1 defines it, in ms, bytes and the span between the first and last arrival; "arrivals" is a list of
+3550 section 6.4.1 estimates it, the mean over all arrivals, in ms, bytes and the span between the first and last arrival; "arrivals" is a list of
 (seconds since the first, bytes) by 100 ms.
 """
 import json
@@ -29,7 +30,7 @@ def share(ordered, part):
 class Seen:
     def __init__(self):
         self.delays, self.arrivals, self.bytes, self.first, self.last = [], {}, 0, None, None
-        self.highest, self.reordered, self.jitter, self.transit = -1, 0, 0.0, None
+        self.highest, self.reordered, self.jitter, self.jitter_sum, self.transit = -1, 0, 0.0, 0.0, None
         self.numbers = set()
 
     def add(self, number, sent_at, size, now):
@@ -39,6 +40,7 @@ class Seen:
         transit = now - sent_at
         if self.transit is not None:
             self.jitter += (abs(transit - self.transit) - self.jitter) / 16
+            self.jitter_sum += self.jitter
         self.transit = transit
         self.delays.append(transit * 1000)
         self.reordered += number < self.highest
@@ -54,7 +56,7 @@ class Seen:
         print(json.dumps({
             "sent": sent, "received": len(ordered), "lost": sent - len(ordered), "reordered": self.reordered,
             "min_ms": share(ordered, 0), "p50_ms": share(ordered, 0.5), "p95_ms": share(ordered, 0.95),
-            "p99_ms": share(ordered, 0.99), "max_ms": share(ordered, 1), "jitter_ms": self.jitter * 1000, "bytes": self.bytes,
+            "p99_ms": share(ordered, 0.99), "max_ms": share(ordered, 1), "jitter_ms": self.jitter_sum * 1000 / max(1, len(ordered)), "bytes": self.bytes,
             "span_s": (self.last - self.first) if ordered else 0,
             "arrivals": [[bucket / 10, size] for bucket, size in sorted(self.arrivals.items())]}), flush=True)
 
@@ -136,5 +138,20 @@ def echo(host, port, size, rate, seconds):
     seen.tell(sent)
 
 
+def connect(host, port, rate, seconds):
+    """One after the other; one that takes longer than its turn delays the next."""
+    took, failed = [], 0
+    for _ in pace(float(rate), float(seconds)):
+        begin = time.monotonic()
+        try:
+            with socket.create_connection((host, int(port)), 5):
+                took.append((time.monotonic() - begin) * 1000)
+        except OSError:
+            failed += 1
+    took.sort()
+    print(json.dumps({"count": len(took), "failed": failed, "p50_ms": share(took, 0.5), "p95_ms": share(took, 0.95),
+                      "max_ms": share(took, 1)}), flush=True)
+
+
 if __name__ == "__main__":
-    {"send": send, "receive": receive, "echo": echo}[sys.argv[1]](*sys.argv[2:])
+    {"send": send, "receive": receive, "echo": echo, "connect": connect}[sys.argv[1]](*sys.argv[2:])
