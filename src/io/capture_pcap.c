@@ -5,9 +5,8 @@
  * filter passes what the NAT may own and nothing else: its port range, ICMP answers and errors, and later fragments (which
  * carry no ports).
  */
-#include "io/link.h"
+#include "io/link_priv.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <pcap/pcap.h>
 #include <stdlib.h>
@@ -15,7 +14,8 @@
 
 enum {
     SNAP_LEN = 65535 + 64, /* GRO hands over packets of up to 64 KB */
-    BUFFER_BYTES = 32 * 1024 * 1024,
+    BUFFER_BYTES = 32 * 1024 * 1024, /* every slot is as long as the longest packet: 500 of them */
+    LOOPBACK_BYTES = 8 * 1024 * 1024,
     BATCH = 256,
     TAPS = 2,
 };
@@ -27,17 +27,19 @@ struct tap {
     int link_header;
 };
 
-struct capture {
+struct capture_pcap {
+    struct capture base;
     struct tap tap[TAPS];
-    capture_cb cb;
-    void *ctx;
+    uint64_t cut;
 };
 
 static void on_packet(u_char *ctx, const struct pcap_pkthdr *header, const u_char *bytes)
 {
     struct tap *t = (struct tap *)ctx;
-    if (header->caplen < header->len || header->caplen <= (bpf_u_int32)t->link_header)
+    if (header->caplen < header->len || header->caplen <= (bpf_u_int32)t->link_header) {
+        ((struct capture_pcap *)t->capture)->cut++; /* libpcap sizes its slots by the interface's offloads when it opens it */
         return;
+    }
     /* libpcap's own buffer may be written: it is handed back to the kernel afterwards. */
     t->capture->cb(t->capture->ctx, (uint8_t *)(uintptr_t)bytes + t->link_header,
                    header->caplen - (size_t)t->link_header, NULL);
@@ -66,13 +68,8 @@ static int link_header_len(pcap_t *pcap)
 
 static int set_filter(pcap_t *pcap, const struct capture_filter *f)
 {
-    char text[512], addr[INET_ADDRSTRLEN];
-    struct in_addr in = {htonl(f->addr)};
-    inet_ntop(AF_INET, &in, addr, sizeof addr);
-    snprintf(text, sizeof text,
-             "ip dst %s and (ip[6:2] & 0x1fff != 0 or ((tcp or udp) and dst portrange %u-%u) or "
-             "(icmp and (icmp[0] = 0 or icmp[0] = 3 or icmp[0] = 11 or icmp[0] = 12)))",
-             addr, f->port_lo, f->port_hi);
+    char text[CAPTURE_FILTER_TEXT_MAX];
+    capture_filter_text(f, text);
     struct bpf_program program;
     if (pcap_compile(pcap, &program, text, 1, PCAP_NETMASK_UNKNOWN) < 0)
         return -1;
@@ -81,11 +78,11 @@ static int set_filter(pcap_t *pcap, const struct capture_filter *f)
     return failed;
 }
 
-static int activate(pcap_t *p, const struct capture_filter *filter, char error[PCAP_ERRBUF_SIZE])
+static int activate(pcap_t *p, const struct capture_filter *filter, int buffer, char error[PCAP_ERRBUF_SIZE])
 {
     pcap_set_snaplen(p, SNAP_LEN);
     pcap_set_immediate_mode(p, 1); /* a packet now is worth more than a full block later */
-    pcap_set_buffer_size(p, BUFFER_BYTES);
+    pcap_set_buffer_size(p, buffer);
     int status = pcap_activate(p);
     if (status < 0) {
         snprintf(error, PCAP_ERRBUF_SIZE, "%s (%s)", pcap_statustostr(status), pcap_geterr(p));
@@ -103,11 +100,11 @@ static int activate(pcap_t *p, const struct capture_filter *filter, char error[P
 }
 
 static int open_tap(struct io_loop *loop, struct tap *t, const char *ifname, const struct capture_filter *filter,
-                    struct err *err)
+                    int buffer, struct err *err)
 {
     char error[PCAP_ERRBUF_SIZE] = "";
     t->pcap = pcap_create(ifname, error);
-    int failed = t->pcap == NULL ? -EIO : activate(t->pcap, filter, error);
+    int failed = t->pcap == NULL ? -EIO : activate(t->pcap, filter, buffer, error);
     if (failed == -EPERM)
         return err_set(err, failed, "capture on %s needs root (CAP_NET_RAW): run it with sudo", ifname);
     if (failed)
@@ -117,46 +114,47 @@ static int open_tap(struct io_loop *loop, struct tap *t, const char *ifname, con
     return failed ? err_set(err, failed, "cannot watch the capture on %s: %s", ifname, strerror(-failed)) : 0;
 }
 
-int capture_open(struct io_loop *loop, const char *ifname, const struct capture_filter *filter, capture_cb cb, void *ctx,
-                 struct capture **ret_capture, struct err *err)
+static uint64_t drops(struct capture *base)
 {
-    struct capture *c = calloc(1, sizeof *c);
-    if (c == NULL)
-        return -ENOMEM;
-    c->cb = cb;
-    c->ctx = ctx;
-    c->tap[0].capture = c->tap[1].capture = c;
-    int failed = open_tap(loop, &c->tap[0], ifname, filter, err);
-    if (!failed)
-        failed = open_tap(loop, &c->tap[1], "lo", filter, err);
-    if (failed) {
-        capture_close(c);
-        return failed;
-    }
-    *ret_capture = c;
-    return 0;
-}
-
-uint64_t capture_drops(struct capture *capture)
-{
-    uint64_t sum = 0;
+    struct capture_pcap *c = (struct capture_pcap *)base;
+    uint64_t sum = c->cut;
     for (int i = 0; i < TAPS; i++) {
         struct pcap_stat stat;
-        if (pcap_stats(capture->tap[i].pcap, &stat) == 0)
+        if (pcap_stats(c->tap[i].pcap, &stat) == 0)
             sum += stat.ps_drop;
     }
     return sum;
 }
 
-void capture_close(struct capture *capture)
+static void close_all(struct capture *base)
 {
-    if (capture == NULL)
-        return;
+    struct capture_pcap *c = (struct capture_pcap *)base;
     for (int i = 0; i < TAPS; i++) {
-        if (capture->tap[i].poll != NULL)
-            io_poll_close(capture->tap[i].poll);
-        if (capture->tap[i].pcap != NULL)
-            pcap_close(capture->tap[i].pcap);
+        if (c->tap[i].poll != NULL)
+            io_poll_close(c->tap[i].poll);
+        if (c->tap[i].pcap != NULL)
+            pcap_close(c->tap[i].pcap);
     }
-    free(capture);
+    free(c);
+}
+
+static const struct capture_ops ops = {.name = "pcap", .drops = drops, .close = close_all};
+
+int capture_pcap_open(struct io_loop *loop, const char *ifname, const struct capture_filter *filter, capture_cb cb, void *ctx,
+                      struct capture **ret_capture, struct err *err)
+{
+    struct capture_pcap *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return -ENOMEM;
+    c->base = (struct capture){.ops = &ops, .cb = cb, .ctx = ctx};
+    c->tap[0].capture = c->tap[1].capture = &c->base;
+    int failed = open_tap(loop, &c->tap[0], ifname, filter, BUFFER_BYTES, err);
+    if (!failed)
+        failed = open_tap(loop, &c->tap[1], "lo", filter, LOOPBACK_BYTES, err);
+    if (failed) {
+        close_all(&c->base);
+        return failed;
+    }
+    *ret_capture = &c->base;
+    return 0;
 }

@@ -5,7 +5,7 @@
  * packets to our own address, which the kernel routes over the loopback. A raw socket takes what fits the MTU, finished:
  * large packets are cut here.
  */
-#include "io/link.h"
+#include "io/link_priv.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,7 +20,8 @@
 
 enum { SEND_BUFFER = 4 * 1024 * 1024 };
 
-struct inject {
+struct inject_raw {
+    struct inject base;
     int link, own;
     uint32_t addr;
     size_t mtu;
@@ -38,28 +39,9 @@ static int raw_socket(void)
     return fd;
 }
 
-int inject_open(const char *ifname, uint32_t addr, size_t mtu, struct inject **ret_inject, struct err *err)
-{
-    struct inject *j = calloc(1, sizeof *j);
-    if (j == NULL)
-        return -ENOMEM;
-    j->link = raw_socket(), j->own = raw_socket(), j->addr = addr, j->mtu = mtu;
-    int failed = j->link < 0 ? j->link : j->own < 0 ? j->own : 0;
-    if (failed == 0 && setsockopt(j->link, SOL_SOCKET, SO_BINDTODEVICE, ifname, (socklen_t)strlen(ifname) + 1) < 0)
-        failed = -errno;
-    if (failed) {
-        inject_close(j);
-        return failed == -EPERM || failed == -EACCES
-                   ? err_set(err, failed, "raw socket on %s needs root (CAP_NET_RAW): run it with sudo", ifname)
-                   : err_set(err, failed, "raw socket on %s: %s", ifname, strerror(-failed));
-    }
-    *ret_inject = j;
-    return 0;
-}
-
 static void send_one(void *ctx, const uint8_t *packet, size_t len)
 {
-    struct inject *j = ctx;
+    struct inject_raw *j = ctx;
     uint32_t dst = get_be32(packet + 16);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(dst)};
     int fd = dst == j->addr ? j->own : j->link;
@@ -70,7 +52,7 @@ static void send_one(void *ctx, const uint8_t *packet, size_t len)
 /* A finished packet, in fragments if it must be. */
 static void send_fitting(void *ctx, const uint8_t *packet, size_t len)
 {
-    struct inject *j = ctx;
+    struct inject_raw *j = ctx;
     struct ip4_view v;
     if (len <= j->mtu)
         send_one(j, packet, len);
@@ -79,8 +61,9 @@ static void send_fitting(void *ctx, const uint8_t *packet, size_t len)
         j->failed = -EMSGSIZE;
 }
 
-int inject_send(struct inject *inject, uint8_t *packet, size_t len, const struct offload *offload)
+static int send_packet(struct inject *base, uint8_t *packet, size_t len, const struct offload *offload)
 {
+    struct inject_raw *inject = (struct inject_raw *)base;
     struct ip4_view v;
     size_t pieces = 1;
     inject->failed = 0;
@@ -102,13 +85,33 @@ int inject_send(struct inject *inject, uint8_t *packet, size_t len, const struct
     return pieces == 0 ? -EMSGSIZE : inject->failed;
 }
 
-void inject_close(struct inject *inject)
+static void close_both(struct inject *base)
 {
-    if (inject == NULL)
-        return;
-    if (inject->link >= 0)
-        close(inject->link);
-    if (inject->own >= 0)
-        close(inject->own);
-    free(inject);
+    struct inject_raw *j = (struct inject_raw *)base;
+    if (j->link >= 0)
+        close(j->link);
+    if (j->own >= 0)
+        close(j->own);
+    free(j);
+}
+
+static const struct inject_ops ops = {.name = "raw", .send = send_packet, .close = close_both};
+
+int inject_raw_open(const char *ifname, uint32_t addr, size_t mtu, struct inject **ret_inject, struct err *err)
+{
+    struct inject_raw *j = calloc(1, sizeof *j);
+    if (j == NULL)
+        return -ENOMEM;
+    j->base.ops = &ops, j->link = raw_socket(), j->own = raw_socket(), j->addr = addr, j->mtu = mtu;
+    int failed = j->link < 0 ? j->link : j->own < 0 ? j->own : 0;
+    if (failed == 0 && setsockopt(j->link, SOL_SOCKET, SO_BINDTODEVICE, ifname, (socklen_t)strlen(ifname) + 1) < 0)
+        failed = -errno;
+    if (failed) {
+        close_both(&j->base);
+        return failed == -EPERM || failed == -EACCES
+                   ? err_set(err, failed, "raw socket on %s needs root (CAP_NET_RAW): run it with sudo", ifname)
+                   : err_set(err, failed, "raw socket on %s: %s", ifname, strerror(-failed));
+    }
+    *ret_inject = &j->base;
+    return 0;
 }

@@ -1,8 +1,9 @@
 /*
  * io/link.h - packets to and from the internet, below the NAT
  *
- * Two pairs will sit behind this: libpcap capture with raw-socket injection (portable, the reference, here), and
- * AF_PACKET with vnet headers (Linux fast path). Both see and send IPv4 packets without a link header.
+ * Two pairs stand behind this. libpcap with a raw socket is portable and the reference: it sees what the kernel merged without being told
+ * how, and sends packet by packet. AF_PACKET with virtio_net_hdr (Linux) is told everything and hands whole large packets to the kernel.
+ * Both see and send IPv4 packets without a link header.
  */
 #ifndef TETHER_IO_LINK_H
 #define TETHER_IO_LINK_H
@@ -13,6 +14,12 @@
 #include "base/err.h"
 #include "base/offload.h"
 #include "io/loop.h"
+
+enum link_kind {
+    LINK_AUTO,     /* AF_PACKET where it works */
+    LINK_PACKET,   /* AF_PACKET or an error */
+    LINK_PORTABLE, /* libpcap, raw socket */
+};
 
 /** What the NAT may own: the kernel filter passes exactly this. Addresses in host order. */
 struct capture_filter {
@@ -28,16 +35,21 @@ struct capture_filter {
 typedef void (*capture_cb)(void *ctx, uint8_t *packet, size_t len, const struct offload *offload);
 
 struct capture;
-/** @param ifname "lo" is captured too when the server's own address must be reachable */
-int capture_open(struct io_loop *loop, const char *ifname, const struct capture_filter *filter, capture_cb cb, void *ctx,
-                 struct capture **ret_capture, struct err *err);
+/** Captures on an interface, and on lo, over which packets to the server's own address travel. */
+int capture_open(struct io_loop *loop, const char *ifname, const struct capture_filter *filter, enum link_kind kind,
+                 capture_cb cb, void *ctx, struct capture **ret_capture, struct err *err);
+/** "packet" or "pcap" */
+const char *capture_name(const struct capture *capture);
 /** Packets the kernel dropped because we were too slow. */
 uint64_t capture_drops(struct capture *capture);
 void capture_close(struct capture *capture);
 
 struct inject;
 /** @param ifname bound to it; addr: packets to our own address go by the loopback instead @param mtu of the interface */
-int inject_open(const char *ifname, uint32_t addr, size_t mtu, struct inject **ret_inject, struct err *err);
+int inject_open(const char *ifname, uint32_t addr, size_t mtu, enum link_kind kind, struct inject **ret_inject,
+                struct err *err);
+/** "packet" or "raw" */
+const char *inject_name(const struct inject *inject);
 /**
  * Send a packet, finished on the way: its checksum completed, cut into segments, and fragmented where one is still above the MTU.
  *

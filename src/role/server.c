@@ -324,6 +324,8 @@ static int on_status(void *ctx, char *buf, size_t cap)
     struct server *s = ctx;
     s->counters.carriers = s->carriers;
     s->counters.capture_drops = capture_drops(s->capture);
+    s->counters.capture = capture_name(s->capture);
+    s->counters.inject = inject_name(s->inject);
     s->counters.pool_lent = pbuf_pool_lent(s->pool);
     return server_status_json(&s->counters, s->sessions, nat_stats(s->nat), buf, cap);
 }
@@ -385,8 +387,10 @@ static int open_link(struct server *s, struct err *err)
     if (!failed)
         failed = host_silence_ports(s->host, u->external, u->port_lo, u->port_hi, err);
     if (!failed)
-        failed = inject_open(u->iface, u->external, u->link_mtu, &s->inject, err);
-    return failed ? failed : capture_open(s->loop, u->iface, &filter, on_capture, s, &s->capture, err);
+        failed = inject_open(u->iface, u->external, u->link_mtu, u->inject, &s->inject, err);
+    if (!failed)
+        failed = capture_open(s->loop, u->iface, &filter, u->capture, on_capture, s, &s->capture, err);
+    return failed;
 }
 
 static int listen_all(struct server *s, struct err *err)

@@ -23,12 +23,16 @@ const struct opt server_options[] = {
      "ports lent to laptops (default 61000-65535)", 0, 0},
     {"allow", 0, OPT_TEXTS, offsetof(struct server_config, allow), "CIDR", "let laptops reach this private network", 0, 0},
     {"web", 0, OPT_NUMBER, offsetof(struct server_config, web_port), "PORT", "serve the page for phones here too", 1, 65535},
+    {"capture", 0, OPT_TEXT, offsetof(struct server_config, capture), "HOW",
+     "answers come by auto, packet (AF_PACKET) or pcap", 0, 0},
+    {"inject", 0, OPT_TEXT, offsetof(struct server_config, inject), "HOW",
+     "large packets leave by auto, packet (AF_PACKET) or raw", 0, 0},
     {0},
 };
 
 void server_defaults(void *config)
 {
-    *(struct server_config *)config = (struct server_config){.ports = "61000-65535", .port = 8080};
+    *(struct server_config *)config = (struct server_config){.ports = "61000-65535", .port = 8080, .capture = "auto", .inject = "auto"};
 }
 
 static int parse_ports(const char *text, struct server_setup *u)
@@ -53,6 +57,21 @@ static int check_ports(const struct server_config *c, struct server_setup *u, st
     else
         return 0;
     return ROLE_BAD_USAGE;
+}
+
+static int parse_kind(const char *option, const char *text, const char *portable, enum link_kind *ret_kind, struct err *err)
+{
+    if (strcmp(text, "auto") == 0)
+        *ret_kind = LINK_AUTO;
+    else if (strcmp(text, "packet") == 0)
+        *ret_kind = LINK_PACKET;
+    else if (strcmp(text, portable) == 0)
+        *ret_kind = LINK_PORTABLE;
+    else {
+        err_set(err, -EINVAL, "--%s %s: say auto, packet or %s", option, text, portable);
+        return ROLE_BAD_USAGE;
+    }
+    return 0;
 }
 
 static int check_allow(const struct server_config *c, struct server_setup *u, struct err *err)
@@ -95,6 +114,10 @@ int server_setup_check(const struct role_common *common, const struct server_con
     int failed = check_ports(config, u, err);
     if (!failed)
         failed = check_allow(config, u, err);
+    if (!failed)
+        failed = parse_kind("capture", config->capture, "pcap", &u->capture, err);
+    if (!failed)
+        failed = parse_kind("inject", config->inject, "raw", &u->inject, err);
     if (!failed)
         failed = check_iface(config, u, err);
     if (failed)

@@ -5,12 +5,13 @@
 #define TETHER_ROLE_SERVER_CONFIG_H
 
 #include "io/key.h"
+#include "io/link.h"
 #include "role/role.h"
 #include "tether/nat.h"
 
 /** The command line. */
 struct server_config {
-    const char *iface, *key, *ports;
+    const char *iface, *key, *ports, *capture, *inject;
     struct opt_texts listen, allow;
     long port, web_port;
     bool plain;
@@ -22,6 +23,7 @@ enum { SERVER_ALLOW_MAX = OPT_TEXTS_MAX + 4 };
 /** The command line, checked and resolved. */
 struct server_setup {
     const char *iface;
+    enum link_kind capture, inject;
     uint32_t external; /**< the interface's address, host order */
     uint16_t link_mtu, port, web_port, port_lo, port_hi;
     const char *listen[OPT_TEXTS_MAX];

@@ -37,8 +37,8 @@ int server_status_json(const struct server_counters *counters, struct session_ta
                        const struct nat_stats *nat, char *buf, size_t cap)
 {
     json_t *json = json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "role", "server", "version",
-        TETHER_VERSION, "carriers", (json_int_t)counters->carriers, "carriers_refused",
+        "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "role", "server",
+        "version", TETHER_VERSION, "capture", counters->capture, "inject", counters->inject, "carriers", (json_int_t)counters->carriers, "carriers_refused",
         (json_int_t)counters->carriers_refused, "wrong_keys", (json_int_t)counters->wrong_keys, "flows",
         (json_int_t)nat->flows, "mappings", (json_int_t)nat->mappings, "in2out_packets", (json_int_t)nat->in2out_packets,
         "out2in_packets", (json_int_t)nat->out2in_packets, "capture_drops", (json_int_t)counters->capture_drops,

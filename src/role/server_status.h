@@ -8,6 +8,7 @@
 #include "tunnel/session.h"
 
 struct server_counters {
+    const char *capture, *inject; /**< which kind runs */
     size_t carriers, pool_lent;
     uint64_t carriers_refused, wrong_keys, inject_failed, too_big, pool_empty, capture_drops;
 };

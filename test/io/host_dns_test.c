@@ -318,6 +318,8 @@ static void start_resolved(struct lab *lab)
         skip();
     }
     assert_int_equal(sh("echo 'systemd-resolve:x:990:990::/:/usr/sbin/nologin' >> /etc/passwd && echo 'systemd-resolve:x:990:' >> /etc/group && "
+                        "{ grep -q ^messagebus: /etc/passwd || { echo 'messagebus:x:991:991::/:/usr/sbin/nologin' >> /etc/passwd && "
+                        "echo 'messagebus:x:991:' >> /etc/group; }; } && "
                         "mkdir -p /run/dbus /run/systemd && { dbus-daemon --system --nofork --nopidfile >/dev/null 2>&1 & echo $! > %s/pids; } && "
                         "for i in 1 2 3 4 5 6 7 8 9; do [ -S /run/dbus/system_bus_socket ] || sleep 0.1; done && "
                         "{ /usr/lib/systemd/systemd-resolved >/dev/null 2>&1 & echo $! >> %s/pids; }", lab->dir, lab->dir), 0);

@@ -68,6 +68,10 @@ class Circuit:
         except ValueError:
             return None
 
+    def server_status(self):
+        """What `tether status --json` says of the server."""
+        return json.loads(self.lab.server.out(self.binary, "status", "--json", "--state-dir", self.state_dir(self.lab.server)))
+
     def is_up(self, number=1):
         return (self.tether_json(number) or {}).get("state") == "up"
 
