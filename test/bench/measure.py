@@ -121,8 +121,8 @@ class PingMeanwhile:
         text = self.process.log()
         self.times = ping_times(text)
         self.stamped = [(float(at), float(took)) for at, took in re.findall(r"\[([\d.]+)\] .*time=([\d.]+) ms", text)]
-        sent = re.search(r"(\d+) packets transmitted, (\d+) received", text)
-        self.sent, self.received = (int(sent.group(1)), int(sent.group(2))) if sent else (0, 0)
+        answered = [int(number) for number in re.findall(r"icmp_seq=(\d+) .*time=", text)]
+        self.sent, self.received = max(answered, default=0), len(answered)  # those under way at the end are not lost
 
 
 def loaded(laptop, seconds, streams, down, roots):

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 
 import webdriver
+from cases import tether_binary
 from host import wait_until
 from topology import LAPTOP, SERVER
 
@@ -214,6 +215,7 @@ ALL = {
     "tinc, TCP only": (start_tinc, ("tincd",)),
     "openconnect, TLS": (start_openconnect, ("openconnect", "ocserv", "ocpasswd")),
     "tether, relay": (start_tether, ()),
+    "tether, relay, raw socket": (lambda c, n: start_tether(c, n, server_options=("--inject", "raw")), ("tether server --inject",)),
     "tether --plain, relay": (lambda c, n: start_tether(c, n, plain=True), ()),
     "tether, Chromium": (lambda c, n: start_tether(c, n, browser=True), ("chromium", "chromedriver")),
     "tether --plain, Chromium": (lambda c, n: start_tether(c, n, plain=True, browser=True), ("chromium", "chromedriver")),
@@ -222,8 +224,12 @@ QUICK = ("kernel forwarding", BASE, "tether, relay", "tether --plain, relay", "t
 
 
 def missing(name):
-    """Programs a circuit needs and this machine has not."""
-    return [program for program in ALL[name][1] if not shutil.which(program)]
+    """Programs a circuit needs and this machine has not, or options of this tether ("tether ROLE --OPTION")."""
+    return [need for need in ALL[name][1] if not (has_option(*need.split()[1:]) if " " in need else shutil.which(need))]
+
+
+def has_option(role, option):
+    return option in subprocess.run([tether_binary(), role, "--help"], capture_output=True, text=True, check=False).stdout.split()
 
 
 def start(name, circuit):

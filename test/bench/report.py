@@ -98,6 +98,7 @@ def requirements(table, base):
     one_way = tcp[:2]
     rows = [
         ("relay, encrypted, TCP 1 and 8 streams: times OpenVPN", least("tether, relay", tcp), ">=", 5),
+        ("relay, raw-socket injection, TCP 1 and 8 streams: times OpenVPN", least("tether, relay, raw socket", tcp), ">=", 3),
         ("Chromium, encrypted, TCP: times OpenVPN", least("tether, Chromium", tcp), ">=", 2),
         ("Chromium, encrypted, TCP: times one packet per message", least("tether, Chromium", tcp, "tether --plain, Chromium"), ">=", 8),
         ("Chromium, encrypted, TCP 1: share of the bare pipe", least("tether, Chromium", one_way, "bare pipe page, Chromium"), ">=", 0.8),
