@@ -119,7 +119,7 @@ def arguments():
     args.rounds = args.rounds or (1 if args.quick else 3)
     args.seconds = args.seconds or (1 if args.quick else 2)
     args.budget = args.budget or (270 if args.quick else 1440)
-    args.trials, args.flood_ms, args.pings = (6, 250, 100) if args.quick else (8, 400, 200)
+    args.trials, args.flood_ms, args.pings = (7, 250, 100) if args.quick else (8, 350, 200)
     return args
 
 

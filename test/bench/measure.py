@@ -143,7 +143,7 @@ def flood(laptop, down, size, rate, ms):
 class UdpLimit:
     """The highest rate without loss, by doubling, halving and then closing in; starts where the last search ended."""
 
-    def __init__(self, start=20000, trials=9, ms=400, most=1_000_000):
+    def __init__(self, start=40000, trials=9, ms=400, most=1_000_000):
         self.start, self.trials, self.ms, self.most, self.last = start, trials, ms, most, {}
 
     def passes(self, laptop, down, size, rate):

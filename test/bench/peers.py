@@ -220,7 +220,7 @@ ALL = {
     "tether, Chromium": (lambda c, n: start_tether(c, n, browser=True), ("chromium", "chromedriver")),
     "tether --plain, Chromium": (lambda c, n: start_tether(c, n, plain=True, browser=True), ("chromium", "chromedriver")),
 }
-QUICK = ("kernel forwarding", BASE, "tether, relay", "tether --plain, relay", "tether, Chromium")
+QUICK = ("kernel forwarding", BASE, "tether, relay", "tether --plain, relay", "tether, Chromium", "tether --plain, Chromium")
 
 
 def missing(name):
