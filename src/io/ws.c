@@ -188,10 +188,17 @@ void ws_tune_tcp(uv_tcp_t *tcp)
 {
     uv_os_fd_t fd;
     uv_tcp_nodelay(tcp, 1);
+    if (uv_fileno((uv_handle_t *)tcp, &fd) != 0)
+        return;
 #ifdef TCP_NOTSENT_LOWAT
     int lowat = NOTSENT_LOWAT;
-    if (uv_fileno((uv_handle_t *)tcp, &fd) == 0)
-        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
+#endif
+#ifdef TCP_CONGESTION
+    /* The tunnel's own window probes the path. A host's BBR would do so too, and hold everything up for 200 ms each ten seconds
+     * (PROBE_RTT); where there is no Cubic the host's choice stays. */
+    static const char cubic[] = "cubic";
+    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, cubic, sizeof cubic - 1);
 #endif
 }
 

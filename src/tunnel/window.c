@@ -249,6 +249,8 @@ static bool leap(struct window *w)
  */
 static bool start(struct window *w)
 {
+    if (!w->round_full && w->queue_us <= w->target_us + START_QUEUE_US)
+        return true; /* a sender of little says nothing about the path, and must not be held to that little later */
     bool followed = w->rates[0] > w->leap_rate + w->leap_rate / 4;
     if (followed) {
         w->leap_rate = w->rates[0];
@@ -325,10 +327,10 @@ static void end_round(struct window *w, uint64_t now_us)
     note_best(w, now_us);
     choose_target(w);
     suspect_neighbour(w, now_us);
-    if (w->rates[0] != 0) {
+    if (w->rates[0] != 0)
         choose_pace(w);
+    if (w->pace != 0)
         choose_size(w);
-    }
     if (w->dipping) {
         w->dipping = false;
         w->base_seen_us = now_us; /* what was seen is the base: older ones fall out of the intervals */

@@ -89,6 +89,7 @@ class Lab:
                   f"203.0.113.{16 * number + 1}/28", wan=("mobile", number))
         phone.route("default", "via", f"203.0.113.{16 * number + 1}")
         self.laptops.append(laptop)
+        phone.run("sysctl", "-qw", "net.ipv4.tcp_congestion_control=reno")  # steered by loss, as on phones; Cubic may not be set here
         self.phones.append(phone)
 
     def link(self, a, a_name, a_cidr, b, b_name, b_cidr, wan=(None, 1)):
