@@ -250,7 +250,7 @@ size_t ip4_cut_len(uint8_t *packet, size_t len, const struct offload *offload, s
  * packets with DF, which mean nothing: RFC 6864).
  *
  * @param packet, len, offload the one before, made longer; its checksum becomes partial @param cap bytes there for it
- * @param next  borrowed, unchanged @return false: it does not follow, or a checksum is wrong; nothing is changed then
+ * @param next  borrowed; may lie behind the packet and be overwritten @return false: it does not follow, or a checksum is wrong; nothing is changed then
  */
 bool tcp_coalesce(uint8_t *packet, size_t *len, size_t cap, struct offload *offload, uint8_t *next, size_t next_len,
                   const struct offload *next_offload);

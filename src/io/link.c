@@ -1,21 +1,7 @@
 /* io/link.c - see link.h: which pair runs */
 #include "io/link_priv.h"
 
-#include <arpa/inet.h>
-#include <stdio.h>
-
 #include "base/log.h"
-
-void capture_filter_text(const struct capture_filter *filter, char ret_text[CAPTURE_FILTER_TEXT_MAX])
-{
-    char addr[INET_ADDRSTRLEN];
-    struct in_addr in = {htonl(filter->addr)};
-    inet_ntop(AF_INET, &in, addr, sizeof addr);
-    snprintf(ret_text, CAPTURE_FILTER_TEXT_MAX,
-             "ip dst %s and (ip[6:2] & 0x1fff != 0 or ((tcp or udp) and dst portrange %u-%u) or "
-             "(icmp and (icmp[0] = 0 or icmp[0] = 3 or icmp[0] = 11 or icmp[0] = 12)))",
-             addr, filter->port_lo, filter->port_hi);
-}
 
 int capture_open(struct io_loop *loop, const char *ifname, const struct capture_filter *filter, enum link_kind kind,
                  capture_cb cb, void *ctx, struct capture **ret_capture, struct err *err)

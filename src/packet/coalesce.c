@@ -63,7 +63,7 @@ bool tcp_coalesce(uint8_t *packet, size_t *len, size_t cap, struct offload *offl
     b.partial = next_offload->partial;
     if (!ip4_l4_csum_ok(&a) || !ip4_l4_csum_ok(&b))
         return false;
-    memcpy(a.ip + a.len, b.l4 + b.l4_header_len, b_payload);
+    memmove(a.ip + a.len, b.l4 + b.l4_header_len, b_payload); /* it may lie right behind */
     a.len += b_payload;
     a.l4_len += b_payload;
     a.l4[TCP_FLAGS] |= b.tcp_flags & (TCP_PSH | TCP_FIN);

@@ -37,7 +37,7 @@ static void emit(struct path *p, uint64_t now_us)
         window_on_sent(&p->window, p->out_data, now_us);
     if (p->ops->send(p->ctx, p->out, p->out_len) < 0)
         p->failed = true;
-    p->out_len = p->out_data = 0;
+    p->out_len = p->out_data = p->last_at = 0;
 }
 
 void path_control(struct path *p, const uint8_t *frame, size_t len)
@@ -77,6 +77,41 @@ static size_t tune(const struct path *p, struct fairq *q)
     return piece;
 }
 
+/* The packet is in its place behind what was gathered: put its frame around it. */
+static void add(struct path *p, size_t overhead, size_t len, const struct offload *offload)
+{
+    frame_put_packet(p->out + p->out_len, len, offload);
+    p->last_at = p->out_len + overhead;
+    p->last_len = len;
+    p->last = *offload;
+    p->out_len += overhead + len;
+    p->out_data += overhead + len;
+}
+
+/*
+ * A segment that goes on where the last packet ends becomes part of it: where neither kernel nor card joined them, the far end and
+ * its kernel are spared the work. @return false: it stays a packet of its own
+ */
+static bool joined(struct path *p, uint8_t *next, size_t len, const struct offload *offload)
+{
+    struct offload joint = p->last;
+    size_t joint_len = p->last_len, grown = FRAME_OFFLOAD_LEN * (p->last.seg_len == 0 && !p->last.partial);
+    uint8_t *packet = p->out + p->last_at;
+    if (p->last_at == 0 || p->last_at + p->last_len != p->out_len ||
+        !tcp_coalesce(packet, &joint_len, IP4_MAX_LEN, &joint, next, len, offload))
+        return false;
+    if (grown > 0) /* it has an offload now, which wants its place */
+        memmove(packet + grown, packet, joint_len);
+    size_t overhead = frame_packet_overhead(&joint), more = joint_len - p->last_len + grown;
+    p->last_at += grown;
+    frame_put_packet(p->out + p->last_at - overhead, joint_len, &joint);
+    p->last_len = joint_len;
+    p->last = joint;
+    p->out_len += more;
+    p->out_data += more;
+    return true;
+}
+
 static void gather(struct path *p, struct fairq *q, uint64_t now_us)
 {
     struct offload offload;
@@ -89,10 +124,9 @@ static void gather(struct path *p, struct fairq *q, uint64_t now_us)
         }
         if (p->out_len > 0 && p->out_len + overhead + len > PATH_BATCH_MAX)
             emit(p, now_us);
-        frame_put_packet(p->out + p->out_len, len, &offload);
         fairq_take(q, p->out + p->out_len + overhead);
-        p->out_len += overhead + len;
-        p->out_data += overhead + len;
+        if (!joined(p, p->out + p->out_len + overhead, len, &offload))
+            add(p, overhead, len, &offload);
         p->sent_packets++;
         p->sent_bytes += len;
     }

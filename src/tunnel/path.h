@@ -44,6 +44,8 @@ struct path {
     struct frame_reader reader;
     uint8_t *out;         /**< the batch being gathered */
     size_t out_len, out_data;
+    size_t last_at, last_len;   /**< the packet gathered last, in the batch; 0: there is none */
+    struct offload last;
     struct acker acker;         /**< of PACKET and LARGE frames, headers included */
     uint64_t now_us;            /**< during path_receive() */
     uint64_t heard_us, ping_us, ping_answered_us; /**< when anything came; last ping sent; last ping that was answered */

@@ -63,13 +63,14 @@ static int send_packet(struct inject *base, uint8_t *packet, size_t len, const s
         if (failed == 0 || failed == -ENOBUFS || failed == -EAGAIN)
             return failed;
     }
-    return inject_send(j->raw, packet, len, offload);
+    return j->raw->ops->send(j->raw, packet, len, offload);
 }
 
 static void close_both(struct inject *base)
 {
     struct inject_packet *j = (struct inject_packet *)base;
-    inject_close(j->raw);
+    if (j->raw != NULL)
+        j->raw->ops->close(j->raw);
     nexthop_free(j->nexthop);
     if (j->fd >= 0)
         close(j->fd);

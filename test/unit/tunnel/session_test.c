@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "build.h"
+#include "tether/packet.h"
 #include "tunnel/session.h"
 
 enum { SECOND = 1000000 };
@@ -18,6 +20,8 @@ struct end {
     size_t wire_len, messages;
     bool congested;
     int send_fails;
+    struct offload offload;      /* of the last packet */
+    uint8_t packet[IP4_MAX_LEN];
     size_t packets, packet_bytes, hellos, welcomes, activates, byes;
 };
 
@@ -39,8 +43,10 @@ static bool end_congested(void *ctx)
 static int end_packet(void *ctx, uint8_t *packet, size_t len, const struct offload *offload)
 {
     struct end *e = ctx;
-    (void)packet, (void)offload;
     e->packets++;
+    if (offload != NULL)
+        e->offload = *offload;
+    memcpy(e->packet, packet, len);
     e->packet_bytes += len;
     return 0;
 }
@@ -137,6 +143,37 @@ static void packets_cross_in_batches_and_are_acknowledged(void **state)
     assert_true(a->path.window.acked == 12 * 1004);
     path_flush(&b->path, NULL, SECOND + 40);
     assert_int_equal(b->messages, 1); /* nothing new: no second acknowledgement */
+    session_detach(&f.s, &a->path, SECOND);
+    fixture_done(&f);
+    end_free(a);
+    end_free(b);
+}
+
+/* Segments that nobody joined travel as one packet; what does not follow does not. */
+static void segments_in_a_row_become_one_packet(void **state)
+{
+    struct fixture f;
+    struct end *a = end_new(false, true), *b = end_new(false, true);
+    (void)state;
+    fixture_init(&f);
+    session_attach(&f.s, &a->path);
+    for (uint16_t i = 0; i < 6; i++) {
+        struct build segment = {.proto = 6, .seq = 1000u * i, .id = i, .flags = TCP_ACK, .payload_len = 1000};
+        segment.seq += i > 3 ? 1 : 0; /* a gap before the fifth */
+        struct pbuf *p = pbuf_get(f.pool, 1040);
+        p->len = (uint32_t)build_packet(p->data, &segment);
+        session_send(&f.s, p, SECOND);
+    }
+    session_flush(&f.s, SECOND);
+    assert_int_equal(carry(a, b, SECOND + 10), 0);
+    assert_int_equal(b->packets, 2);
+    assert_int_equal(b->packet_bytes, 40 + 4000 + 40 + 2000);
+    assert_true(b->offload.seg_len == 1000 && b->offload.partial);
+    assert_true(build_right(b->packet, true));
+    assert_int_equal(build_get32(b->packet + 24), 4001);
+    path_flush(&b->path, NULL, SECOND + 20000);
+    assert_int_equal(carry(b, a, SECOND + 20000), 0);
+    assert_true(a->path.window.sent == a->path.window.acked);
     session_detach(&f.s, &a->path, SECOND);
     fixture_done(&f);
     end_free(a);
@@ -360,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packets_cross_in_batches_and_are_acknowledged),
+        cmocka_unit_test(segments_in_a_row_become_one_packet),
         cmocka_unit_test(no_more_than_the_window_leaves),
         cmocka_unit_test(nothing_is_forwarded_before_the_session_is_agreed),
         cmocka_unit_test(a_congested_carrier_holds_packets_back),
