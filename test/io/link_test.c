@@ -76,6 +76,7 @@ static void on_packet(void *ctx, uint8_t *packet, size_t len, const struct offlo
     struct got *g = ctx;
     struct offload guess;
     struct ip4_view v;
+    bool told = offload != NULL;
     g->packets++;
     g->largest = len > g->largest ? len : g->largest;
     if (ip4_parse(packet, len, &v) != DROP_NONE) {
@@ -91,6 +92,8 @@ static void on_packet(void *ctx, uint8_t *packet, size_t len, const struct offlo
     size_t headers = v.header_len + v.l4_header_len, payload = v.len - headers;
     if (v.proto == IP_PROTO_TCP && build_get32(v.l4 + 4) != g->next_seq)
         g->bad++; /* out of order */
+    if (told && v.proto == IP_PROTO_TCP && payload > SEGMENT && offload->seg_len != SEGMENT)
+        g->bad++;
     g->next_seq += (uint32_t)payload;
     if (g->bytes + payload <= sizeof g->data)
         memcpy(g->data + g->bytes, packet + headers, payload);
