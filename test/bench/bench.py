@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """How fast the circuit is, beside plain forwarding through the kernel and other tunnels over TCP, in one run in the lab.
 
-    sudo TETHER=build/release/tether test/bench/bench.py [--quick] [--only NAME[,NAME]] [--out DIR]
+    sudo TETHER=build/release/tether test/bench/bench.py [--quick] [--only NAME]... [--out DIR]
     sudo TETHER=build/release/tether test/bench/bench.py --soak 600          memory under load
 
 Circuits alternate within each round; each figure is the median of the rounds and is also told as a ratio to OpenVPN's, for
@@ -39,7 +39,8 @@ def chosen(args):
     """Names of the circuits to measure; what cannot be is told."""
     names = [*(peers.QUICK if args.quick else peers.ALL), pipe.NAME]
     if args.only:
-        names = [name for name in [*peers.ALL, pipe.NAME] if any(word.strip().lower() in name.lower() for word in args.only.split(","))]
+        known = [*peers.ALL, pipe.NAME]
+        names = [name for name in known if name in args.only or any(word.lower() in name.lower() for word in args.only if word not in known)]
         if peers.BASE not in names and not args.no_base:
             names.insert(0, peers.BASE)
     ready = []
@@ -107,7 +108,7 @@ def soak(circuit, seconds):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one short round of the main circuits, below 5 minutes")
-    parser.add_argument("--only", metavar="WORDS", help="circuits whose names contain one of these, comma between")
+    parser.add_argument("--only", metavar="WORD", action="append", help="a circuit's name or a part of names; may be repeated")
     parser.add_argument("--no-base", action="store_true", help="with --only: without OpenVPN, so without ratios")
     parser.add_argument("--no-udp", dest="udp", action="store_false", help="leave out the search for the highest UDP rates")
     parser.add_argument("--out", default="bench-results", metavar="DIR")

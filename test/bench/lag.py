@@ -48,6 +48,7 @@ class Bench:
         self.circuit = Circuit(emulated=emulated)
         self.laptop, self.wan = self.circuit.lab.laptop, self.circuit.lab.wans["mobile"]
         self.circuit.start_web()
+        self.servers, self.running = [], None
         if self.kind in ("kernel", "openvpn"):
             peers.setup_forwarding(self.circuit.lab)
 
@@ -55,14 +56,17 @@ class Bench:
         self.wan.set(f"rate={rate} delay={round_trip_ms / 2} jitter=0 loss=0 stall=0 queue={self.args.queue} {more}")
 
     def start(self):
+        self.running = None
         self.servers = [self.circuit.lab.web.popen(f"iperf3-{port}", "iperf3", "-s", "-p", port) for port in (5201, 5202)]
         self.running = peers.start(CIRCUITS[self.kind], self.circuit)
         time.sleep(1)
 
     def stop(self):
-        self.running.stop()
-        for server in self.servers:
-            server.end(9)
+        try:
+            if self.running:
+                self.running.stop()
+        finally:
+            self.end_all(self.servers)
 
     def fill(self):
         """8 flows each way until they are ended."""
@@ -237,8 +241,8 @@ def run(bench, names):
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
             bench.link("10M", 40)
-            bench.start()
             try:
+                bench.start()
                 SCENARIOS[name](bench)
             finally:
                 bench.stop()

@@ -3,8 +3,9 @@ import os
 import time
 
 import webdriver
+from cases import test_program
 from host import wait_until
-from measure import machine_seconds, native, processor_seconds
+from measure import machine_seconds, processor_seconds
 from peers import WIFI_LAPTOP
 from topology import SERVER
 
@@ -23,7 +24,7 @@ def one_way(circuit, down, size, seconds):
     lab = circuit.lab
     near, far = ("sink", "source") if down else ("source", "sink")
     ends = [(lab.laptop, WIFI_LAPTOP, LAPTOP_PORT, near), (lab.server, SERVER, SERVER_PORT, far)]
-    processes = [host.popen(f"pipe-{kind}", native("pipe_peer"), address, port, kind, size, PAGE).wait_log("listening")
+    processes = [host.popen(f"pipe-{kind}", test_program("pipe_peer"), address, port, kind, size, PAGE).wait_log("listening")
                  for host, address, port, kind in ends]
     urls = ",".join(f"ws://{address}:{port}/pipe" for _, address, port, _ in ends)
     try:

@@ -89,6 +89,15 @@ def tether_binary():
     return os.environ.get("TETHER") or os.path.join(here, "..", "..", "build", "dev", "tether")
 
 
+def test_program(name):
+    """A program that is built with the tests, beside the binary under test unless TETHER_BUILD names another build."""
+    build = os.environ.get("TETHER_BUILD") or os.path.dirname(os.path.realpath(tether_binary()))
+    path = os.path.join(build, "test", name)
+    if not os.access(path, os.X_OK):
+        raise LabError(f"no {path}: it is built with the tests (-DTETHER_TESTS=ON); TETHER_BUILD can name another build")
+    return path
+
+
 def expect(condition, text):
     if not condition:
         raise AssertionError(text)

@@ -4,23 +4,15 @@ import os
 import select
 import subprocess
 
-from cases import tether_binary
+from cases import test_program
 from host import LabError, _die_with_parent
-
-
-def wan_binary():
-    """Built with the tests, beside the program under test."""
-    build = os.environ.get("TETHER_BUILD") or os.path.dirname(os.path.realpath(tether_binary()))
-    return os.environ.get("TETHER_WAN") or os.path.join(build, "test", "wan")
 
 
 class Wan:
     """A link from host a ("up" begins there) to host b; settings as wan_link.h tells, such as "rate=10M delay=20"."""
 
     def __init__(self, a, a_name, b, b_name, settings=""):
-        binary = wan_binary()
-        if not os.access(binary, os.X_OK):
-            raise LabError(f"no link emulator at {binary}: it is built with the tests (-DTETHER_TESTS=ON), or set TETHER_WAN")
+        binary = os.environ.get("TETHER_WAN") or test_program("wan")
         ends = [f"/proc/{a.anchor.pid}/ns/net", a_name, f"/proc/{b.anchor.pid}/ns/net", b_name]
         with open(a.lab.log_path(f"{a.name}-{a_name}-wan"), "wb") as log:
             self.popen = subprocess.Popen([binary, *ends, *settings.split()], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
