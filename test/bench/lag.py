@@ -107,6 +107,8 @@ def idle(bench):
     """Round trips and connections before any load."""
     with measure.PingMeanwhile(bench.laptop, PING_EVERY) as pings:
         connect = bench.answer(bench.laptop.popen("connect", *FLOW, "connect", WEB, 80, CONNECTIONS, bench.args.idle))
+    if not pings.times or not connect["count"]:
+        raise LabError("the idle link answers neither pings nor connections")
     return {"ping": measure.spread(pings.times), "connect": connect}
 
 
