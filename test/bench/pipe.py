@@ -4,7 +4,7 @@ import time
 
 import webdriver
 from cases import test_program
-from host import wait_until
+from host import LabError, wait_until
 from measure import machine_seconds, processor_seconds
 from peers import WIFI_LAPTOP
 from topology import SERVER
@@ -41,6 +41,8 @@ def one_way(circuit, down, size, seconds):
         for process in processes:
             process.end()
     gbit = (end[0] - begin[0]) * 8 / 1e9
+    if gbit <= 0:
+        raise LabError(f"the bare pipe stood still with messages of {size} bytes")
     return {"mbit": gbit * 1000 / (end[1] - begin[1]), "cpu_s_per_gbit": used / gbit, "machine_s_per_gbit": machine / gbit, "size": size}
 
 

@@ -143,14 +143,20 @@ static size_t frame_head(uint8_t *head, uint64_t size)
     return (size_t)(2 + bytes);
 }
 
+/* May be below zero: the sink counts frame heads too. */
+static int64_t in_flight(const struct peer *peer)
+{
+    return (int64_t)(peer->counted - peer->told);
+}
+
 static void be_source(struct peer *peer, size_t size)
 {
     uint8_t *frame = calloc(1, size + 16);
     if (!frame)
         return;
     size_t len = frame_head(frame, size) + size;
-    while (peer->counted - peer->told > IN_FLIGHT ? hear(peer, 5000) : hear(peer, 0)) {
-        if (peer->counted - peer->told > IN_FLIGHT)
+    while (hear(peer, in_flight(peer) > IN_FLIGHT ? 5000 : 0)) {
+        if (in_flight(peer) > IN_FLIGHT)
             continue;
         if (!write_all(peer->fd, frame, len))
             break;
