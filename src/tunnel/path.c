@@ -7,7 +7,7 @@
 
 #include "tether/packet.h"
 
-enum { OUT_CAP = PATH_BATCH_MAX + FRAME_HEADER_LEN + FRAME_DATA_MAX + 256, PATH_PIECE_MAX = 65535 };
+enum { OUT_CAP = PATH_BATCH_MAX + FRAME_HEADER_LEN + FRAME_DATA_MAX + 256, PATH_PIECE_MAX = 65535, PATH_CRUMB_MAX = 8 * 1024 };
 
 int path_init(struct path *p, bool plain, const struct path_ops *ops, void *ctx, uint64_t now_us)
 {
@@ -112,13 +112,24 @@ static bool joined(struct path *p, uint8_t *next, size_t len, const struct offlo
     return true;
 }
 
+/*
+ * On a fast path room comes back in crumbs, acknowledgement by acknowledgement, and a browser pays for each message more than for its
+ * bytes. So a large packet waits until a good part of it fits; small ones never do.
+ */
+static bool waits_for_more(const struct path *p, size_t len, size_t room)
+{
+    size_t enough = p->window.size / 4 < PATH_BATCH_MAX ? (size_t)p->window.size / 4 : PATH_BATCH_MAX;
+    return len > PATH_CRUMB_MAX && room < enough && p->window.sent != p->window.acked;
+}
+
 static void gather(struct path *p, struct fairq *q, uint64_t now_us)
 {
     struct offload offload;
     size_t len, piece_max = tune(p, q);
     while (!p->failed && (len = fairq_next(q, piece_max, now_us, &offload)) > 0) {
         size_t overhead = frame_packet_overhead(&offload);
-        if (p->ops->congested(p->ctx) || window_room(&p->window, now_us) <= p->out_data) {
+        size_t room = window_room(&p->window, now_us);
+        if (p->ops->congested(p->ctx) || room <= p->out_data || (p->out_data == 0 && waits_for_more(p, len, room))) {
             window_is_full(&p->window);
             return;
         }
