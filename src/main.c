@@ -19,11 +19,11 @@ enum { ROLE_COUNT = sizeof roles / sizeof roles[0] };
 
 static const struct opt common_options[] = {
     {"config", 0, OPT_TEXT, offsetof(struct role_common, config), "FILE",
-     "INI file, a section per role; options win over it", 0, 0},
+     "read options from this INI file too, a section per role; the command line wins", 0, 0},
     {"state-dir", 0, OPT_TEXT, offsetof(struct role_common, state_dir), "DIR",
-     "keys and journals (default /var/lib/tether)", 0, 0},
-    {"log", 0, OPT_TEXT, offsetof(struct role_common, log), "FORM", "text or json", 0, 0},
-    {"verbose", 'v', OPT_FLAG, offsetof(struct role_common, verbose), "", "log details too", 0, 0},
+     "where keys and the record of changes are kept (default /var/lib/tether)", 0, 0},
+    {"log", 0, OPT_TEXT, offsetof(struct role_common, log), "FORM", "form of the log: text or json (default text)", 0, 0},
+    {"verbose", 'v', OPT_FLAG, offsetof(struct role_common, verbose), "", "log more, for finding faults", 0, 0},
     {0},
 };
 
@@ -34,12 +34,13 @@ static void print_usage(FILE *out)
     for (size_t i = 0; i < ROLE_COUNT; i++)
         fprintf(out, "  %-10s %s\n", roles[i]->name, roles[i]->summary);
     fprintf(out, "\nFirst on a server with a public address:  sudo tether server --iface eth0\n"
-                 "It prints the line to run on the laptop. Then open http://169.254.134.89:6354/ on the phone.\n");
+                 "It prints the line to run on the laptop, which shares a Wi-Fi network with the phone.\n"
+                 "Then open http://169.254.134.89:6354/ on the phone and keep the page open.\n");
 }
 
 static void print_role_help(const struct role *role)
 {
-    printf("tether %s - %s\n\n  %s\n\n", role->name, role->summary, role->example);
+    printf("tether %s - %s\n\n  e.g.  %s\n\n", role->name, role->summary, role->example);
     opt_help(stdout, role->options);
     opt_help(stdout, common_options);
     printf("  -h, --help                   this text\n");

@@ -24,7 +24,7 @@ static int run(const struct role_common *common, const void *config, struct err 
 
 const struct role role_check = {
     .name = "check",
-    .summary = "is this machine ready, and what is missing",
+    .summary = "tells whether this machine is ready, and what is missing",
     .example = "sudo tether check",
     .options = options,
     .config_size = 0,

@@ -21,7 +21,7 @@ static int run(const struct role_common *common, const void *config, struct err 
 
 const struct role role_cleanup = {
     .name = "cleanup",
-    .summary = "undo what a killed tether left on this machine",
+    .summary = "undo what a tether that was killed left on this machine",
     .example = "sudo tether cleanup",
     .options = options,
     .config_size = 0,

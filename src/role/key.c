@@ -10,7 +10,8 @@ struct key_config {
 };
 
 static const struct opt options[] = {
-    {"show", 0, OPT_FLAG, offsetof(struct key_config, show), "", "print the key this machine's server uses instead", 0, 0},
+    {"show", 0, OPT_FLAG, offsetof(struct key_config, show), "",
+     "make none: print the key this machine's server uses (as root)", 0, 0},
     {0},
 };
 
@@ -35,7 +36,7 @@ static int run(const struct role_common *common, const void *config, struct err 
 const struct role role_key = {
     .name = "key",
     .summary = "make a key for laptop and server",
-    .example = "tether key > tether.key; tether server --iface eth0 --key @tether.key",
+    .example = "(umask 077; tether key > tether.key); sudo tether server --iface eth0 --key @tether.key",
     .options = options,
     .config_size = sizeof(struct key_config),
     .run = run,

@@ -58,8 +58,9 @@ struct relay {
 
 static const struct opt options[] = {
     {"local", 0, OPT_TEXT, offsetof(struct relay_config, local), "URL",
-     "the laptop (default ws://169.254.134.89:6354/websocket)", 0, 0},
-    {"remote", 0, OPT_TEXT, offsetof(struct relay_config, remote), "URL", "the server, e.g. ws://203.0.113.5:8080", 0, 0},
+     "websocket of the laptop (default ws://169.254.134.89:6354/websocket)", 0, 0},
+    {"remote", 0, OPT_TEXT, offsetof(struct relay_config, remote), "URL",
+     "websocket of the server, e.g. ws://203.0.113.5:8080 (needed)", 0, 0},
     {0},
 };
 
@@ -273,7 +274,7 @@ static int run(const struct role_common *common, const void *config, struct err 
 
 const struct role role_relay = {
     .name = "relay",
-    .summary = "the phone's part as a program: pipe two websockets",
+    .summary = "the phone's part as a program: joins laptop and server without a browser",
     .example = "tether relay --local ws://169.254.134.89:6354 --remote ws://203.0.113.5:8080",
     .options = options,
     .config_size = sizeof(struct relay_config),

@@ -25,9 +25,9 @@ struct serve_web {
 static const struct opt options[] = {
     {"port", 0, OPT_NUMBER, offsetof(struct serve_web_config, port), "N", "port of the page (default 80)", 1, 65535},
     {"listen", 0, OPT_TEXTS, offsetof(struct serve_web_config, listen), "ADDR",
-     "listen here only (default 0.0.0.0, and :: where there is IPv6)", 0, 0},
+     "serve at this address only (default 0.0.0.0, and :: where there is IPv6)", 0, 0},
     {"server", 0, OPT_TEXT, offsetof(struct serve_web_config, server), "URL",
-     "the tether server (default: this host, port 8080)", 0, 0},
+     "the tether server the page names (default: this host, port 8080)", 0, 0},
     {0},
 };
 
@@ -96,7 +96,7 @@ static int run(const struct role_common *common, const void *config, struct err 
 
 const struct role role_serve_web = {
     .name = "serve-web",
-    .summary = "the page for phones on a public address",
+    .summary = "a page at a public address that leads phones to the laptop's page",
     .example = "sudo tether serve-web --port 80",
     .options = options,
     .config_size = sizeof(struct serve_web_config),

@@ -477,7 +477,7 @@ static int run(const struct role_common *common, const void *config, struct err 
 
 const struct role role_server = {
     .name = "server",
-    .summary = "the public end: websocket and userspace NAT",
+    .summary = "the public end: sends the laptops' packets to the internet, through a NAT of its own",
     .example = "sudo tether server --iface eth0",
     .options = server_options,
     .config_size = sizeof(struct server_config),

@@ -12,7 +12,8 @@ struct status_config {
 };
 
 static const struct opt options[] = {
-    {"json", 0, OPT_FLAG, offsetof(struct status_config, json), "", "one JSON document per running role", 0, 0},
+    {"json", 0, OPT_FLAG, offsetof(struct status_config, json), "",
+     "for programs: one JSON document per running role, instead of text", 0, 0},
     {0},
 };
 
@@ -76,8 +77,8 @@ static int run(const struct role_common *common, const void *config, struct err 
 
 const struct role role_status = {
     .name = "status",
-    .summary = "what the running roles of this machine are doing",
-    .example = "tether status --json",
+    .summary = "what the client and server running on this machine are doing",
+    .example = "sudo tether status --json",
     .options = options,
     .config_size = sizeof(struct status_config),
     .run = run,
