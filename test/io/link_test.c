@@ -295,6 +295,27 @@ static void questions_are_bounded(void **state)
     nexthop_free(n);
 }
 
+/* More destinations than a set has places for: those that came first keep theirs. */
+static void destinations_do_not_throw_each_other_out(void **state)
+{
+    (void)state;
+    enum { ALIKE = NEXTHOP_WAYS + 3 };
+    struct nexthop *n;
+    uint8_t mac[NEXTHOP_MAC_LEN];
+    uint32_t alike[ALIKE] = {FAR};
+    unsigned found = 1, known = 0;
+    for (uint32_t dst = 0xcb007101; found < ALIKE; dst++) /* by the gateway */
+        if ((dst * 2654435761u) >> 24 == (FAR * 2654435761u) >> 24)
+            alike[found++] = dst;
+    assert_int_equal(run("ip route add default via 198.51.100.1"), 0);
+    assert_int_equal(nexthop_new((int)if_nametoindex("v0"), NEAR, &n), 0);
+    for (int round = 0; round < 300; round++)
+        for (unsigned i = 0; i < ALIKE; i++)
+            known += nexthop_get(n, alike[i], 1000 + (uint64_t)round, mac);
+    assert_int_equal(known, 299 * NEXTHOP_WAYS);
+    nexthop_free(n);
+}
+
 static void what_is_not_there_is_named(void **state)
 {
     struct lab *lab = *state;
@@ -330,6 +351,7 @@ int main(void)
         T(filter_of_pcap),
         T(the_next_hop_is_followed_within_a_second),
         T(questions_are_bounded),
+        T(destinations_do_not_throw_each_other_out),
         T(what_is_not_there_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

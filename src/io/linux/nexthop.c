@@ -29,7 +29,7 @@ struct nexthop {
     uint32_t src;
     uint64_t second;
     unsigned asked; /* in it */
-    struct slot slot[NEXTHOP_SLOTS];
+    struct slot slot[NEXTHOP_SETS][NEXTHOP_WAYS];
 };
 
 int nexthop_new(int ifindex, uint32_t src, struct nexthop **ret_nexthop)
@@ -141,12 +141,18 @@ static bool ask_neighbour(struct nexthop *n, uint32_t addr, uint8_t ret_mac[NEXT
 
 bool nexthop_get(struct nexthop *n, uint32_t dst, uint64_t now_ms, uint8_t ret_mac[NEXTHOP_MAC_LEN])
 {
-    struct slot *s = &n->slot[(dst * 2654435761u) >> 22];
+    struct slot *set = n->slot[(dst * 2654435761u) >> 24], *s = NULL;
     uint32_t via;
-    if (s->until_ms > now_ms && s->dst == dst) {
-        memcpy(ret_mac, s->mac, NEXTHOP_MAC_LEN);
-        return s->known;
+    for (int i = 0; i < NEXTHOP_WAYS; i++) {
+        if (set[i].until_ms > now_ms && set[i].dst == dst) {
+            memcpy(ret_mac, set[i].mac, NEXTHOP_MAC_LEN);
+            return set[i].known;
+        }
+        if (set[i].until_ms <= now_ms)
+            s = &set[i];
     }
+    if (s == NULL) /* keep the old: two that throw each other out would both be asked for all the time */
+        return false;
     if (n->second != now_ms / 1000) {
         n->second = now_ms / 1000;
         n->asked = 0;

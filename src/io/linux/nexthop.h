@@ -2,7 +2,8 @@
  * io/linux/nexthop.h - whom on the link a packet to some destination goes to
  *
  * A packet sent by AF_PACKET goes past the kernel's routing and its neighbour table, so both are asked, once a second for each destination in
- * use. In between the answer is remembered. Whenever it is asked the caller sends that packet the ordinary way, so that the kernel itself resolves
+ * use. In between the answer is remembered, of up to 1,024 destinations: a new one
+ * that finds its places taken by others in use goes the ordinary way. Whenever it is asked the caller sends that packet the ordinary way, so that the kernel itself resolves
  * the neighbour and keeps confirming it; a change of route or address is thus followed within a second.
  */
 #ifndef TETHER_IO_LINUX_NEXTHOP_H
@@ -11,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { NEXTHOP_LIFE_MS = 1000, NEXTHOP_SLOTS = 1024, NEXTHOP_MAC_LEN = 6 };
+enum { NEXTHOP_LIFE_MS = 1000, NEXTHOP_SETS = 256, NEXTHOP_WAYS = 4, NEXTHOP_MAC_LEN = 6 };
 
 struct nexthop;
 
