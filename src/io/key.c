@@ -150,7 +150,8 @@ int state_write(const char *state_dir, const char *name, const char *line, struc
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return err_set(err, -errno, "%s: %s; --state-dir names another directory", fresh, strerror(errno));
-    int ok = dprintf(fd, "%s\n", line) > 0 && fsync(fd) == 0;
+    /* one left behind by a crash may have been made with other rights */
+    int ok = fchmod(fd, 0600) == 0 && dprintf(fd, "%s\n", line) > 0 && fsync(fd) == 0;
     close(fd);
     if (!ok || rename(fresh, path) < 0) {
         int code = -errno;

@@ -161,6 +161,13 @@ static void a_remembered_line_is_the_owners_and_replaced_whole(void **state)
     assert_int_equal(st.st_mode & 07777, 0700);
     snprintf(path, sizeof path, "%s/key.new", deep);
     assert_int_equal(access(path, F_OK), -1);
+    FILE *left = fopen(path, "w"); /* by a crash, and open to all */
+    assert_true(left != NULL && fchmod(fileno(left), 0666) == 0 && fclose(left) == 0);
+    assert_int_equal(state_write(deep, "key", "2nd", &err), 0);
+    char kept[128];
+    snprintf(kept, sizeof kept, "%s/key", deep);
+    assert_int_equal(stat(kept, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
     assert_int_equal(symlink("/etc/passwd", path), 0); /* a trap laid there is not followed */
     assert_int_equal(state_write(deep, "key", "third", &err), -ELOOP);
     assert_non_null(strstr(err.text, "--state-dir"));
