@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "io/http_priv.h"
 #include "io/ws_priv.h"
 
@@ -13,7 +14,7 @@ enum { HEAD_MS = 10000, IDLE_MS = 30000, ANSWER_MS = 30000, LINGER_MS = 1000 };
 struct http_conn {
     struct http_server *server;
     struct http_conn *next, *prev;
-    uv_tcp_t *tcp;
+    struct stream *stream;
     uv_timer_t timer;
     uv_write_t write;
     struct http_answer reply;
@@ -42,8 +43,6 @@ static void unlink_conn(struct http_conn *c)
 static void on_closed(uv_handle_t *handle)
 {
     struct http_conn *c = handle->data;
-    if (handle != (uv_handle_t *)&c->timer)
-        free(handle);
     if (--c->open_handles == 0) {
         free(c->reply.owned);
         free(c);
@@ -56,9 +55,9 @@ void http_conn_close(struct http_conn *c)
         return;
     c->closing = true;
     unlink_conn(c);
-    c->open_handles = c->tcp != NULL ? 2 : 1;
-    if (c->tcp != NULL)
-        uv_close((uv_handle_t *)c->tcp, on_closed);
+    c->open_handles = c->stream != NULL ? 2 : 1;
+    if (c->stream != NULL)
+        stream_close(c->stream, on_closed);
     uv_close((uv_handle_t *)&c->timer, on_closed);
 }
 
@@ -90,19 +89,11 @@ static void on_timeout(uv_timer_t *timer)
     serve(c);
 }
 
-static void on_shut_down(uv_shutdown_t *req, int status)
-{
-    (void)status;
-    free(req);
-}
-
 /* After an answer that refuses unread input, wait a moment for the peer to close: a reset could overtake the answer. */
 static void linger(struct http_conn *c)
 {
     c->have = 0;
-    uv_shutdown_t *req = malloc(sizeof *req);
-    if (req == NULL || uv_shutdown(req, (uv_stream_t *)c->tcp, on_shut_down) < 0) {
-        free(req);
+    if (stream_shutdown(c->stream) < 0) {
         http_conn_close(c);
         return;
     }
@@ -130,7 +121,7 @@ static void on_written(uv_write_t *req, int status)
         serve(c);
     }
     if (!c->closing && !c->writing)
-        uv_read_start((uv_stream_t *)c->tcp, alloc_cb, on_read);
+        stream_read_start(c->stream, alloc_cb, on_read);
 }
 
 static void send_reply(struct http_conn *c)
@@ -142,9 +133,9 @@ static void send_reply(struct http_conn *c)
         return;
     c->writing = true;
     c->write.data = c;
-    uv_read_stop((uv_stream_t *)c->tcp); /* pipelined requests wait in the kernel, where they have a bound */
+    stream_read_stop(c->stream); /* pipelined requests wait in the kernel, where they have a bound */
     uv_timer_start(&c->timer, on_timeout, ANSWER_MS, 0);
-    if (uv_write(&c->write, (uv_stream_t *)c->tcp, bufs, r->body_len > 0 ? 2 : 1, on_written) < 0)
+    if (stream_write(c->stream, &c->write, bufs, r->body_len > 0 ? 2 : 1, on_written) < 0)
         http_conn_close(c);
 }
 
@@ -170,14 +161,14 @@ static void upgrade(struct http_conn *c, const struct http_head *head, struct ht
     ws_accept_value(key.at, key.len, accept);
     int len = http_upgrade_reply(answer, sizeof answer, accept);
     uv_buf_t buf = uv_buf_init(answer, (unsigned)len);
-    uv_read_stop((uv_stream_t *)c->tcp);
+    stream_read_stop(c->stream);
     /* A fresh connection's buffer is empty, so this always fits; if it did not, the connection is useless. */
-    struct ws *ws = uv_try_write((uv_stream_t *)c->tcp, &buf, 1) == len ? ws_adopt(s->loop, c->tcp) : NULL;
+    struct ws *ws = stream_try_write(c->stream, &buf, 1) == len ? ws_adopt(s->loop, c->stream) : NULL;
     if (ws == NULL) {
         http_conn_close(c);
         return;
     }
-    c->tcp = NULL;
+    c->stream = NULL;
     s->handlers->websocket(s->ctx, path, ws);
     ws_start(ws, c->buf + head->len, c->have - head->len);
     http_conn_close(c);
@@ -240,6 +231,11 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct http_conn *c = stream->data;
     (void)buf;
+    if (n < 0 && n != UV_EOF && c->server->tls != NULL) {
+        char peer[64];
+        ws_name_peer(&c->stream->tcp, peer, sizeof peer);
+        log_debug("http", peer, "connection failed", "why=\"%s\"", stream_why(c->stream, (int)n));
+    }
     if (n < 0) { /* whole requests before the end are answered: it is not read while an answer is written */
         http_conn_close(c);
     } else if (n > 0 && c->reply.close) {
@@ -252,22 +248,17 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     }
 }
 
-static void on_orphan_closed(uv_handle_t *handle)
-{
-    free(handle);
-}
-
-void http_conn_open(struct http_server *server, uv_tcp_t *take_tcp)
+void http_conn_open(struct http_server *server, struct stream *take_stream)
 {
     struct http_conn *c = calloc(1, sizeof *c);
     if (c == NULL) {
-        uv_close((uv_handle_t *)take_tcp, on_orphan_closed);
+        stream_close(take_stream, NULL);
         return;
     }
     c->server = server;
     c->idle_since_ms = io_now_ms(server->loop);
-    c->tcp = take_tcp;
-    c->tcp->data = c;
+    c->stream = take_stream;
+    c->stream->tcp.data = c;
     uv_timer_init(io_loop_uv(server->loop), &c->timer);
     c->timer.data = c;
     c->next = server->conns;
@@ -275,7 +266,10 @@ void http_conn_open(struct http_server *server, uv_tcp_t *take_tcp)
         c->next->prev = c;
     server->conns = c;
     server->conn_count++;
-    uv_tcp_nodelay(c->tcp, 1);
-    uv_timer_start(&c->timer, on_timeout, HEAD_MS, 0);
-    uv_read_start((uv_stream_t *)c->tcp, alloc_cb, on_read);
+    uv_tcp_nodelay(&c->stream->tcp, 1);
+    uv_timer_start(&c->timer, on_timeout, HEAD_MS, 0); /* a TLS handshake counts as waiting for the head */
+    if (server->tls != NULL && stream_secure(c->stream, server->tls, NULL, NULL) < 0)
+        http_conn_close(c);
+    else
+        stream_read_start(c->stream, alloc_cb, on_read);
 }

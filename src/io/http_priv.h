@@ -9,6 +9,7 @@
 #include "http/reply.h"
 #include "http/upgrade.h"
 #include "io/http_server.h"
+#include "io/stream.h"
 
 enum { HTTP_CONNS_MAX = 256, HTTP_JSON_MAX = 8192 };
 
@@ -19,6 +20,7 @@ struct http_server {
     uv_tcp_t listener;
     const struct http_handlers *handlers;
     void *ctx;
+    struct stream_tls *tls; /* NULL: plain */
     struct http_conn *conns; /* not upgraded ones */
     size_t conn_count;
     bool closing;
@@ -42,8 +44,8 @@ void http_answer_make(struct http_answer *r, const struct http_server *server, c
 /** A short text answer. */
 void http_answer_error(struct http_answer *r, unsigned status, bool head_only);
 
-/** Serve a connection that was accepted. @param take_tcp heap memory */
-void http_conn_open(struct http_server *server, uv_tcp_t *take_tcp);
+/** Serve a connection that was accepted. */
+void http_conn_open(struct http_server *server, struct stream *take_stream);
 void http_conn_close(struct http_conn *conn);
 /** Close the connection that has waited longest without a byte of a request. @return false: all are busy */
 bool http_conn_evict(struct http_server *server);

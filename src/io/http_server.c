@@ -10,18 +10,13 @@
 
 enum { BACKLOG = 128 };
 
-static void on_refused_closed(uv_handle_t *handle)
-{
-    free(handle);
-}
-
-static void refuse(uv_tcp_t *tcp)
+static void refuse(struct stream *stream)
 {
     struct http_answer answer = {.close = true, .minor = 1};
     http_answer_error(&answer, 503, false);
     uv_buf_t bufs[2] = {uv_buf_init(answer.head, (unsigned)answer.head_len),
                         uv_buf_init((char *)(uintptr_t)answer.body, (unsigned)answer.body_len)};
-    uv_try_write((uv_stream_t *)tcp, bufs, 2);
+    stream_try_write(stream, bufs, 2);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -29,17 +24,17 @@ static void on_connection(uv_stream_t *listener, int status)
     struct http_server *s = listener->data;
     if (status < 0 || s->closing)
         return;
-    uv_tcp_t *tcp = malloc(sizeof *tcp);
-    if (tcp == NULL)
+    struct stream *stream = stream_new(io_loop_uv(s->loop));
+    if (stream == NULL)
         return;
-    uv_tcp_init(io_loop_uv(s->loop), tcp);
-    if (uv_accept(listener, (uv_stream_t *)tcp) < 0) {
-        uv_close((uv_handle_t *)tcp, on_refused_closed);
+    if (uv_accept(listener, (uv_stream_t *)stream) < 0) {
+        stream_close(stream, NULL);
     } else if (s->conn_count < HTTP_CONNS_MAX || http_conn_evict(s)) {
-        http_conn_open(s, tcp);
+        http_conn_open(s, stream);
     } else { /* everybody is in the middle of a request: who comes now is told so, unheard */
-        refuse(tcp);
-        uv_close((uv_handle_t *)tcp, on_refused_closed);
+        if (s->tls == NULL)
+            refuse(stream);
+        stream_close(stream, NULL);
     }
 }
 
@@ -89,6 +84,11 @@ int http_server_open(struct io_loop *loop, const char *addr, uint16_t port, cons
     }
     *ret_server = s;
     return 0;
+}
+
+void http_server_secure(struct http_server *server, struct stream_tls *tls)
+{
+    server->tls = tls;
 }
 
 uint16_t http_server_port(const struct http_server *server)

@@ -9,6 +9,7 @@
 #include "io/ws.h"
 
 struct http_server;
+struct stream_tls;
 
 struct http_handlers {
     /** Does this path (query stripped) take websockets, now? If not, the peer gets 404. May be NULL: none does. */
@@ -30,6 +31,8 @@ struct http_handlers {
  */
 int http_server_open(struct io_loop *loop, const char *addr, uint16_t port, const struct http_handlers *handlers,
                      void *ctx, struct http_server **ret_server, struct err *err);
+/** Speak TLS with whom it accepts from now on. tls is borrowed until the loop is freed. */
+void http_server_secure(struct http_server *server, struct stream_tls *tls);
 /** The port it got. */
 uint16_t http_server_port(const struct http_server *server);
 /** Stop accepting and close what is open; websockets belong to whom they were given. NULL is fine. */

@@ -37,13 +37,13 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (n > 0)
         ws_in_feed(ws, (uint8_t *)buf->base, (size_t)n);
     else if (n < 0)
-        ws_finish(ws, WS_CLOSE_ABNORMAL, n == UV_EOF ? "connection ended" : uv_strerror((int)n));
+        ws_finish(ws, WS_CLOSE_ABNORMAL, n == UV_EOF ? "connection ended" : stream_why(ws->stream, (int)n));
 }
 
 void ws_pause(struct ws *ws)
 {
     if (ws->state == WS_OPEN && !ws->paused)
-        uv_read_stop((uv_stream_t *)ws->tcp);
+        stream_read_stop(ws->stream);
     ws->paused = true;
 }
 
@@ -51,7 +51,7 @@ void ws_resume(struct ws *ws)
 {
     if (ws->state == WS_OPEN && ws->paused) {
         ws->in.heard_ms = io_now_ms(ws->loop);
-        uv_read_start((uv_stream_t *)ws->tcp, ws_alloc_cb, on_read);
+        stream_read_start(ws->stream, ws_alloc_cb, on_read);
     }
     ws->paused = false;
 }
@@ -105,14 +105,8 @@ void ws_begin_closing(struct ws *ws)
         return;
     ws->state = WS_CLOSING;
     if (ws->paused) /* its close frame must be heard */
-        uv_read_start((uv_stream_t *)ws->tcp, ws_alloc_cb, on_read);
+        stream_read_start(ws->stream, ws_alloc_cb, on_read);
     uv_timer_start(&ws->timer, on_close_timeout, CLOSE_MS, 0);
-}
-
-static void on_shut_down(uv_shutdown_t *req, int status)
-{
-    (void)status;
-    free(req);
 }
 
 void ws_check_closed(struct ws *ws)
@@ -123,12 +117,9 @@ void ws_check_closed(struct ws *ws)
         ws_finish(ws, WS_CLOSE_NORMAL, "");
     } else if (!wslay_event_get_read_enabled(ws->wslay) && !ws->shut) {
         /* A peer we cannot understand: closing now could reset the connection before it reads why. Wait until it leaves. */
-        uv_shutdown_t *req = malloc(sizeof *req);
         ws->shut = true;
-        if (req == NULL || uv_shutdown(req, (uv_stream_t *)ws->tcp, on_shut_down) < 0) {
-            free(req);
+        if (stream_shutdown(ws->stream) < 0)
             ws_finish(ws, WS_CLOSE_PROTOCOL, "");
-        }
     }
 }
 
@@ -158,10 +149,8 @@ void ws_close(struct ws *ws, int code, const char *reason)
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct ws *ws = handle->data;
-    if (handle == (uv_handle_t *)ws->tcp) {
-        free(ws->tcp);
-        ws->tcp = NULL;
-    }
+    if (handle == (uv_handle_t *)ws->stream)
+        ws->stream = NULL;
     if (--ws->open_handles > 0)
         return;
     if (ws->events != NULL && ws->events->closed != NULL)
@@ -178,7 +167,7 @@ void ws_finish(struct ws *ws, int code, const char *reason)
     ws->state = WS_CLOSED;
     ws_set_cause(ws, code, reason);
     ws_connecting_abandon(ws);
-    uv_close((uv_handle_t *)ws->tcp, on_handle_closed);
+    stream_close(ws->stream, on_handle_closed);
     uv_close((uv_handle_t *)&ws->timer, on_handle_closed);
 }
 
@@ -228,7 +217,7 @@ void ws_accept_value(const char *key, size_t key_len, char ret_value[HTTP_WS_ACC
     EVP_EncodeBlock((unsigned char *)ret_value, digest, 20);
 }
 
-struct ws *ws_alloc(struct io_loop *loop, uv_tcp_t *take_tcp, bool server)
+struct ws *ws_alloc(struct io_loop *loop, struct stream *take_stream, bool server)
 {
     struct ws *ws = calloc(1, sizeof *ws);
     if (ws == NULL)
@@ -239,22 +228,23 @@ struct ws *ws_alloc(struct io_loop *loop, uv_tcp_t *take_tcp, bool server)
         free(ws);
         return NULL;
     }
-    ws->tcp = take_tcp;
-    ws->tcp->data = ws;
+    ws->stream = take_stream;
+    ws->stream->tcp.data = ws;
     ws->open_handles = 2;
     uv_timer_init(io_loop_uv(loop), &ws->timer);
     ws->timer.data = ws;
     return ws;
 }
 
-struct ws *ws_adopt(struct io_loop *loop, uv_tcp_t *take_tcp)
+struct ws *ws_adopt(struct io_loop *loop, struct stream *take_stream)
 {
-    struct ws *ws = ws_alloc(loop, take_tcp, true);
+    struct ws *ws = ws_alloc(loop, take_stream, true);
     if (ws == NULL)
         return NULL;
     ws->state = WS_OPEN;
-    ws_name_peer(ws->tcp, ws->peer, sizeof ws->peer);
-    ws_tune_tcp(ws->tcp);
+    ws_name_peer(&ws->stream->tcp, ws->peer, sizeof ws->peer);
+    ws_tune_tcp(&ws->stream->tcp);
+    ws_out_watch(ws);
     return ws;
 }
 
@@ -263,7 +253,7 @@ void ws_start(struct ws *ws, char *early, size_t early_len)
     if (ws->state != WS_OPEN && ws->state != WS_CLOSING)
         return;
     if (!ws->paused || ws->state == WS_CLOSING)
-        uv_read_start((uv_stream_t *)ws->tcp, ws_alloc_cb, on_read);
+        stream_read_start(ws->stream, ws_alloc_cb, on_read);
     if (ws->state == WS_OPEN)
         uv_timer_start(&ws->timer, on_keepalive, KEEPALIVE_MS, KEEPALIVE_MS);
     if (early_len > 0)

@@ -16,6 +16,7 @@
 #include "io/loop.h"
 
 struct ws;
+struct stream_tls;
 
 enum ws_opcode { WS_TEXT = 1, WS_BINARY = 2 };
 
@@ -57,10 +58,11 @@ int ws_url_parse(const char *text, struct ws_url *ret_url, struct err *err);
 /**
  * Connect. Failure to resolve or connect is reported through events->closed (code 1006 and a reason in words).
  *
+ * @param tls    whom to believe (wss://), borrowed until the loop is freed; NULL: only ws:// is possible
  * @param events borrowed until closed() @param ret_ws borrowed until closed()
  */
-int ws_connect(struct io_loop *loop, const struct ws_url *url, const struct ws_events *events, void *ctx,
-               struct ws **ret_ws, struct err *err);
+int ws_connect(struct io_loop *loop, const struct ws_url *url, struct stream_tls *tls, const struct ws_events *events,
+               void *ctx, struct ws **ret_ws, struct err *err);
 /** Take over a socket that http_server accepted: set who hears of it. Must happen within the http callback. */
 void ws_listen(struct ws *ws, const struct ws_events *events, void *ctx);
 

@@ -14,6 +14,7 @@ enum { CONNECT_MS = 8000, ADDRESS_MS = 2000 }; /* for all; for one while there a
 struct ws_connecting {
     struct ws *ws; /* NULL once it was given up */
     struct ws_url url;
+    struct stream_tls *tls;
     uv_getaddrinfo_t resolve;
     uv_connect_t connect[2]; /* of the address being tried, and of the one before while it is cancelled */
     unsigned tried;
@@ -78,7 +79,7 @@ static void on_response(struct ws *ws)
     }
     size_t early_len = k->have - head.len;
     memcpy(early, k->buf + head.len, early_len);
-    uv_read_stop((uv_stream_t *)ws->tcp);
+    stream_read_stop(ws->stream);
     ws_connecting_abandon(ws);
     ws->state = WS_OPEN;
     uv_timer_stop(&ws->timer);
@@ -93,7 +94,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     (void)buf;
     if (n < 0) {
         give_up(ws, n == UV_ENOBUFS ? "the answer is no HTTP" : n == UV_EOF ? "closed during the handshake"
-                                                                         : uv_strerror((int)n));
+                                                                         : stream_why(ws->stream, (int)n));
     } else if (n > 0) {
         ws->connecting->have += (size_t)n;
         on_response(ws);
@@ -110,9 +111,18 @@ static int send_request(struct ws *ws)
     EVP_EncodeBlock((unsigned char *)k->key, random, sizeof random);
     int len = http_upgrade_request(request, sizeof request, k->url.host, k->url.port, k->url.path, k->key);
     uv_buf_t out = uv_buf_init(request, (unsigned)len);
-    if (len < 0 || uv_try_write((uv_stream_t *)ws->tcp, &out, 1) != len)
+    if (len < 0 || stream_try_write(ws->stream, &out, 1) != len)
         return -EIO;
-    return uv_read_start((uv_stream_t *)ws->tcp, alloc_cb, on_read);
+    return stream_read_start(ws->stream, alloc_cb, on_read);
+}
+
+static void on_ready(struct stream *stream, int status)
+{
+    struct ws *ws = stream->tcp.data;
+    if (status < 0)
+        give_up(ws, stream_why(stream, status));
+    else if (send_request(ws) < 0)
+        give_up(ws, "cannot send the handshake");
 }
 
 static void try_next(struct ws *ws, int status);
@@ -132,28 +142,26 @@ static void on_connected(uv_connect_t *req, int status)
         try_next(ws, status);
         return;
     }
-    ws_name_peer(ws->tcp, ws->peer, sizeof ws->peer);
-    ws_tune_tcp(ws->tcp);
+    ws_name_peer(&ws->stream->tcp, ws->peer, sizeof ws->peer);
+    ws_tune_tcp(&ws->stream->tcp);
     k->next = NULL;
-    if (send_request(ws) < 0)
-        give_up(ws, "cannot send the handshake");
-}
-
-static void on_old_tcp_closed(uv_handle_t *handle)
-{
-    free(handle);
+    if (!k->url.tls)
+        on_ready(ws->stream, 0);
+    else if (stream_secure(ws->stream, k->tls, k->url.host, on_ready) < 0)
+        give_up(ws, "out of memory");
+    else
+        ws_out_watch(ws);
 }
 
 /* A handle that failed, or that belongs to another family, cannot be used again. */
-static int fresh_tcp(struct ws *ws)
+static int fresh_stream(struct ws *ws)
 {
-    uv_tcp_t *tcp = malloc(sizeof *tcp);
-    if (tcp == NULL)
+    struct stream *stream = stream_new(io_loop_uv(ws->loop));
+    if (stream == NULL)
         return -ENOMEM;
-    uv_close((uv_handle_t *)ws->tcp, on_old_tcp_closed);
-    uv_tcp_init(io_loop_uv(ws->loop), tcp);
-    tcp->data = ws;
-    ws->tcp = tcp;
+    stream_close(ws->stream, NULL);
+    stream->tcp.data = ws;
+    ws->stream = stream;
     return 0;
 }
 
@@ -177,10 +185,10 @@ static void try_next(struct ws *ws, int status)
         uint64_t now = io_now_ms(ws->loop), left = k->give_up_ms > now ? k->give_up_ms - now : 1;
         k->next = to->ai_next;
         uv_connect_t *req = &k->connect[k->tried % 2];
-        status = k->pending > 1 ? UV_EBUSY : first ? 0 : fresh_tcp(ws);
+        status = k->pending > 1 ? UV_EBUSY : first ? 0 : fresh_stream(ws);
         first = false;
         if (status == 0)
-            status = uv_tcp_connect(req, ws->tcp, to->ai_addr, on_connected);
+            status = uv_tcp_connect(req, &ws->stream->tcp, to->ai_addr, on_connected);
         if (status == 0) {
             k->tried++;
             k->pending++;
@@ -205,30 +213,29 @@ static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *foun
         try_next(ws, UV_EAI_NONAME);
 }
 
-int ws_connect(struct io_loop *loop, const struct ws_url *url, const struct ws_events *events, void *ctx,
-               struct ws **ret_ws, struct err *err)
+int ws_connect(struct io_loop *loop, const struct ws_url *url, struct stream_tls *tls, const struct ws_events *events,
+               void *ctx, struct ws **ret_ws, struct err *err)
 {
     char port[8];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    if (url->tls)
-        return err_set(err, -EPROTONOSUPPORT, "wss://%s: this build's relay speaks ws:// only; the tunnel inside is "
-                                              "encrypted either way", url->host);
+    if (url->tls && tls == NULL)
+        return err_set(err, -EPROTONOSUPPORT, "wss://%s: no certificates were set up to check it with", url->host);
     struct ws_connecting *k = calloc(1, sizeof *k);
-    uv_tcp_t *tcp = malloc(sizeof *tcp);
-    struct ws *ws = k != NULL && tcp != NULL ? ws_alloc(loop, tcp, false) : NULL;
+    struct stream *stream = stream_new(io_loop_uv(loop));
+    struct ws *ws = k != NULL && stream != NULL ? ws_alloc(loop, stream, false) : NULL;
     if (ws == NULL) {
         free(k);
-        free(tcp);
+        if (stream != NULL)
+            stream_close(stream, NULL);
         return -ENOMEM;
     }
-    uv_tcp_init(io_loop_uv(loop), tcp);
-    tcp->data = ws;
     ws->state = WS_CONNECTING;
     ws->connecting = k;
     ws_listen(ws, events, ctx);
     snprintf(ws->peer, sizeof ws->peer, "%s:%u", url->host, url->port);
     k->ws = ws;
     k->url = *url;
+    k->tls = tls;
     k->resolve.data = k->connect[0].data = k->connect[1].data = k;
     snprintf(port, sizeof port, "%u", url->port);
     k->give_up_ms = io_now_ms(loop) + CONNECT_MS;

@@ -24,7 +24,7 @@ struct ws_block {
 
 size_t ws_backlog(const struct ws *ws)
 {
-    return ws->out.bytes + (ws->tcp != NULL ? uv_stream_get_write_queue_size((const uv_stream_t *)ws->tcp) : 0);
+    return ws->out.bytes + (ws->stream != NULL ? stream_queued(ws->stream) : 0);
 }
 
 size_t ws_high_water(void)
@@ -33,6 +33,18 @@ size_t ws_high_water(void)
 }
 
 static void fly(struct ws *ws);
+
+/* The kernel has taken something. */
+static void after_write(struct ws *ws)
+{
+    fly(ws);
+    if (ws->out.was_high && ws_backlog(ws) <= WS_HIGH_WATER / 2) {
+        ws->out.was_high = false;
+        if (ws->events->drained != NULL && ws->state == WS_OPEN)
+            ws->events->drained(ws->ctx);
+    }
+    ws_check_closed(ws);
+}
 
 static void on_written(uv_write_t *req, int status)
 {
@@ -46,13 +58,19 @@ static void on_written(uv_write_t *req, int status)
         ws_finish(ws, WS_CLOSE_ABNORMAL, uv_strerror(status));
         return;
     }
-    fly(ws);
-    if (ws->out.was_high && ws_backlog(ws) <= WS_HIGH_WATER / 2) {
-        ws->out.was_high = false;
-        if (ws->events->drained != NULL && ws->state == WS_OPEN)
-            ws->events->drained(ws->ctx);
-    }
-    ws_check_closed(ws);
+    after_write(ws);
+}
+
+static void on_stream_drained(struct stream *stream)
+{
+    struct ws *ws = stream->tcp.data;
+    if (ws->state == WS_OPEN || ws->state == WS_CLOSING)
+        after_write(ws);
+}
+
+void ws_out_watch(struct ws *ws)
+{
+    stream_on_drained(ws->stream, on_stream_drained);
 }
 
 /* Give libuv the next block. */
@@ -68,7 +86,7 @@ static void fly(struct ws *ws)
     out->bytes -= b->len;
     out->flying = b;
     uv_buf_t buf = uv_buf_init((char *)b->data, (unsigned)b->len);
-    int failed = uv_write(&b->req, (uv_stream_t *)ws->tcp, &buf, 1, on_written);
+    int failed = stream_write(ws->stream, &b->req, &buf, 1, on_written);
     if (failed) {
         free(b);
         out->flying = NULL;
@@ -135,7 +153,7 @@ int ws_out_put(struct ws *ws, const uint8_t *head, size_t head_len, const uint8_
     if (out->flying == NULL && out->first == NULL) {
         uv_buf_t bufs[2] = {uv_buf_init((char *)(uintptr_t)head, (unsigned)head_len),
                             uv_buf_init((char *)(uintptr_t)body, (unsigned)body_len)};
-        int n = uv_try_write((uv_stream_t *)ws->tcp, bufs, body_len > 0 ? 2 : 1);
+        int n = stream_try_write(ws->stream, bufs, body_len > 0 ? 2 : 1);
         sent = n > 0 ? (size_t)n : 0; /* an error shows again below, where it has its callback */
     }
     if (sent == total)

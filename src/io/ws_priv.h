@@ -9,6 +9,7 @@
 #include <wslay/wslay.h>
 
 #include "http/upgrade.h"
+#include "io/stream.h"
 #include "io/ws.h"
 
 enum {
@@ -48,7 +49,7 @@ struct ws_in {
 
 struct ws {
     struct io_loop *loop;
-    uv_tcp_t *tcp;    /* ours to close */
+    struct stream *stream; /* ours to close */
     uv_timer_t timer; /* connecting and closing: the bound; open: keepalive */
     int open_handles;
     enum ws_state state;
@@ -66,10 +67,10 @@ struct ws {
 
 /* ws.c */
 
-/** Allocate. @param take_tcp heap memory @return NULL without memory; then tcp stays the caller's */
-struct ws *ws_alloc(struct io_loop *loop, uv_tcp_t *take_tcp, bool server);
-/** Take over an accepted TCP connection whose 101 was sent. @return NULL without memory; then tcp stays the caller's */
-struct ws *ws_adopt(struct io_loop *loop, uv_tcp_t *take_tcp);
+/** Allocate. @return NULL without memory; then the stream stays the caller's */
+struct ws *ws_alloc(struct io_loop *loop, struct stream *take_stream, bool server);
+/** Take over an accepted connection whose 101 was sent. @return NULL without memory; then the stream stays the caller's */
+struct ws *ws_adopt(struct io_loop *loop, struct stream *take_stream);
 /** Begin to read; first what came together with the handshake (unmasked in place). */
 void ws_start(struct ws *ws, char *early, size_t early_len);
 /** Close at once and report by closed(): this code and reason, or those of the first cause. */
@@ -94,6 +95,8 @@ void ws_alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf);
 /** Send bytes as they are: now what the kernel takes, the rest later. @return 0; -ENOBUFS, -ENOMEM: nothing was sent */
 int ws_out_put(struct ws *ws, const uint8_t *head, size_t head_len, const uint8_t *body, size_t body_len);
 void ws_out_free(struct ws *ws);
+/** Hear of what the stream took but could not pass on. */
+void ws_out_watch(struct ws *ws);
 
 /* ws_in.c */
 

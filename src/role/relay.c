@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "io/stream.h"
 #include "io/tls_psk.h"
 #include "io/ws.h"
 #include "role/role.h"
@@ -23,7 +24,7 @@ enum {
 };
 
 struct relay_config {
-    const char *local, *remote;
+    const char *local, *remote, *ca;
 };
 
 struct early {
@@ -51,6 +52,7 @@ struct leg {
 struct relay {
     struct io_loop *loop;
     struct io_timer *retry;
+    struct stream_tls *tls; /* NULL: both legs are ws:// */
     struct leg local, remote;
     uint64_t backoff_ms, up_since_ms;
     bool stopping;
@@ -61,6 +63,8 @@ static const struct opt options[] = {
      "websocket of the laptop (default ws://169.254.134.89:6354/websocket)", 0, 0},
     {"remote", 0, OPT_TEXT, offsetof(struct relay_config, remote), "URL",
      "websocket of the server, e.g. ws://203.0.113.5:8080 (needed)", 0, 0},
+    {"ca", 0, OPT_TEXT, offsetof(struct relay_config, ca), "FILE",
+     "for wss://, also believe the certificates in this PEM file", 0, 0},
     {0},
 };
 
@@ -200,7 +204,7 @@ static const struct ws_events events = {
 static int open_leg(struct leg *leg, struct err *err)
 {
     leg->messages = leg->bytes = 0;
-    return ws_connect(leg->relay->loop, &leg->url, &events, leg, &leg->ws, err);
+    return ws_connect(leg->relay->loop, &leg->url, leg->relay->tls, &events, leg, &leg->ws, err);
 }
 
 static void on_retry(void *ctx)
@@ -235,10 +239,6 @@ static int prepare_leg(struct relay *r, struct leg *leg, const char *name, const
     }
     if (ws_url_parse(url, &leg->url, err) < 0)
         return ROLE_BAD_USAGE;
-    if (leg->url.tls) {
-        err_set(err, -EPROTONOSUPPORT, "%s: the relay speaks ws:// only; the tunnel inside is encrypted either way", url);
-        return ROLE_BAD_USAGE;
-    }
     return 0;
 }
 
@@ -250,6 +250,8 @@ static int run(const struct role_common *common, const void *config, struct err 
     int failed = prepare_leg(&r, &r.local, "laptop", c->local, &r.remote, err);
     if (!failed)
         failed = prepare_leg(&r, &r.remote, "server", c->remote, &r.local, err);
+    if (!failed && (r.local.url.tls || r.remote.url.tls))
+        failed = stream_tls_client(c->ca, &r.tls, err);
     if (!failed)
         failed = io_loop_new(&r.loop);
     if (!failed)
@@ -267,6 +269,7 @@ static int run(const struct role_common *common, const void *config, struct err 
         ws_close(r.remote.ws, WS_CLOSE_GOING_AWAY, "relay stopped");
     io_timer_close(r.retry);
     io_loop_free(r.loop);
+    stream_tls_free(r.tls);
     free(r.local.message);
     free(r.remote.message);
     return failed;

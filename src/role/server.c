@@ -19,6 +19,7 @@
 #include "io/host.h"
 #include "io/http_server.h"
 #include "io/link.h"
+#include "io/stream.h"
 #include "role/page_state.h"
 #include "role/secret.h"
 #include "role/server_config.h"
@@ -44,6 +45,7 @@ struct server {
     struct io_loop *loop;
     struct host *host;
     struct tls_context *tls;
+    struct stream_tls *outer; /* what browsers check (wss://); NULL: ws:// */
     struct pbuf_pool *pool;
     struct nat *nat;
     struct capture *capture;
@@ -400,12 +402,25 @@ static int listen_all(struct server *s, struct err *err)
         failed = http_server_open(s->loop, s->setup.listen[i], s->setup.port, &tunnel_handlers, s,
                                   &s->listener[s->listeners], err);
         s->listeners += !failed;
+        if (!failed && s->outer != NULL)
+            http_server_secure(s->listener[s->listeners - 1], s->outer);
         if (failed || s->setup.web_port == 0)
             continue;
         failed = http_server_open(s->loop, s->setup.listen[i], s->setup.web_port, &page_handlers, s,
                                   &s->listener[s->listeners], err);
         s->listeners += !failed;
     }
+    return failed;
+}
+
+static int open_outer(struct server *s, struct err *err)
+{
+    bool exposed = false;
+    if (s->setup.tls_cert == NULL)
+        return 0;
+    int failed = stream_tls_server(s->setup.tls_cert, s->setup.tls_key, &exposed, &s->outer, err);
+    if (exposed)
+        log_warn("server", NULL, "others may read the private key", "file=%s remedy=\"chmod 600\"", s->setup.tls_key);
     return failed;
 }
 
@@ -418,6 +433,8 @@ static int open_all(struct server *s, struct err *err)
         failed = pbuf_pool_new(POOL_BYTES, &s->pool);
     if (!failed && !s->setup.plain)
         failed = tls_context_new(true, s->setup.key, &s->tls, err);
+    if (!failed)
+        failed = open_outer(s, err);
     if (!failed)
         failed = open_nat(s, err);
     if (!failed)
@@ -451,6 +468,7 @@ static void close_all(struct server *s)
     nat_free(s->nat);
     host_close(s->host);
     tls_context_free(s->tls);
+    stream_tls_free(s->outer);
     pbuf_pool_free(s->pool);
 }
 

@@ -27,6 +27,9 @@ const struct opt server_options[] = {
      "let laptops reach this private network, refused otherwise", 0, 0},
     {"web", 0, OPT_NUMBER, offsetof(struct server_config, web_port), "PORT",
      "serve the page for phones too, at this port (default: no page)", 1, 65535},
+    {"tls-cert", 0, OPT_TEXT, offsetof(struct server_config, tls_cert), "FILE",
+     "speak wss:// with this certificate chain (PEM); needs --tls-key", 0, 0},
+    {"tls-key", 0, OPT_TEXT, offsetof(struct server_config, tls_key), "FILE", "the certificate's private key (PEM)", 0, 0},
     {"capture", 0, OPT_TEXT, offsetof(struct server_config, capture), "HOW",
      "how answers are received: auto (default), packet (AF_PACKET) or pcap", 0, 0},
     {"inject", 0, OPT_TEXT, offsetof(struct server_config, inject), "HOW",
@@ -109,6 +112,18 @@ static int check_iface(const struct server_config *c, struct server_setup *u, st
     return 0;
 }
 
+static int check_tls(const struct server_config *c, struct server_setup *u, struct err *err)
+{
+    if ((c->tls_cert == NULL) != (c->tls_key == NULL)) {
+        err_set(err, -EINVAL, "%s is needed as well: a certificate and its key go together",
+                c->tls_cert == NULL ? "--tls-cert FILE" : "--tls-key FILE");
+        return ROLE_BAD_USAGE;
+    }
+    u->tls_cert = c->tls_cert;
+    u->tls_key = c->tls_key;
+    return 0;
+}
+
 int server_setup_check(const struct role_common *common, const struct server_config *config,
                        struct server_setup *ret_setup, struct err *err)
 {
@@ -122,6 +137,8 @@ int server_setup_check(const struct role_common *common, const struct server_con
         failed = parse_kind("capture", config->capture, "pcap", &u->capture, err);
     if (!failed)
         failed = parse_kind("inject", config->inject, "raw", &u->inject, err);
+    if (!failed)
+        failed = check_tls(config, u, err);
     if (!failed)
         failed = check_iface(config, u, err);
     if (failed)
@@ -161,7 +178,7 @@ void server_setup_announce(const struct server_setup *setup)
     /* The key is shown when it is new or to a person at a terminal, not to a log collector at every start. */
     if (setup->plain || (!setup->key_is_fresh && !isatty(STDOUT_FILENO)))
         return;
-    printf("On the laptop run:\n  sudo tether client --wifi IFACE --server ws://%s:%u --key %s\n", addr, setup->port,
+    printf("On the laptop run:\n  sudo tether client --wifi IFACE --server %s://%s:%u --key %s\n", setup->tls_cert != NULL ? "wss" : "ws", addr, setup->port,
            setup->key_text);
     fflush(stdout);
 }

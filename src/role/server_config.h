@@ -11,7 +11,7 @@
 
 /** The command line. */
 struct server_config {
-    const char *iface, *key, *ports, *capture, *inject;
+    const char *iface, *key, *ports, *capture, *inject, *tls_cert, *tls_key;
     struct opt_texts listen, allow;
     long port, web_port;
     bool plain;
@@ -22,7 +22,7 @@ void server_defaults(void *config);
 enum { SERVER_ALLOW_MAX = OPT_TEXTS_MAX + 4 };
 /** The command line, checked and resolved. */
 struct server_setup {
-    const char *iface;
+    const char *iface, *tls_cert, *tls_key; /**< certificate and key: both or none */
     enum link_kind capture, inject;
     uint32_t external; /**< the interface's address, host order */
     uint16_t link_mtu, port, web_port, port_lo, port_hi;

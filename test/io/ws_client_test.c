@@ -17,7 +17,7 @@ static void go(struct lab *lab, const char *host, uint16_t port)
     struct ws_url url = {.port = port, .path = "/websocket"};
     struct err err = {0};
     snprintf(url.host, sizeof url.host, "%s", host);
-    assert_int_equal(ws_connect(lab->loop, &url, &events, &lab->out, &lab->out.ws, &err), 0);
+    assert_int_equal(ws_connect(lab->loop, &url, NULL, &events, &lab->out, &lab->out.ws, &err), 0);
 }
 
 static struct peer *accept_raw(struct lab *lab)

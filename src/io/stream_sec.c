@@ -1,0 +1,499 @@
+/*
+ * io/stream_sec.c - TLS over TCP
+ *
+ * OpenSSL never sees the socket. What libuv read is lent to it; what it writes gathers in a bounded buffer that is offered to
+ * the kernel at once, and only the rest is copied, for libuv's queue. While that queue holds anything nothing more is
+ * encrypted on the direct way, so a peer that does not read costs one buffer here and then shows as UV_EAGAIN.
+ * Ciphertext that arrived before the user stopped reading is held until it starts again: at most one read's worth.
+ */
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/loop.h"
+#include "io/stream_priv.h"
+
+enum {
+    RECORD = 16384,                  /* RFC 8446 section 5.1 */
+    TAKE_MAX = 4 * RECORD,           /* encrypted in one go */
+    OUT_MAX = TAKE_MAX + 4 * 1024,   /* with records' headers and tags; a handshake's flight is far smaller */
+};
+
+struct stream_sec {
+    SSL *ssl;
+    uv_timer_t timer; /* reads go on where they stopped, but not from inside of stream_read_start() */
+    stream_ready_cb ready_cb;
+    uv_alloc_cb alloc;
+    uv_read_cb read; /* NULL: not now */
+    void (*drained)(struct stream *s);
+    bool client, ready, pumping, overflow, failed;
+    const uint8_t *in; /* not taken yet: borrowed, or in held */
+    size_t in_len;
+    uint8_t *held;
+    char why[128];
+    size_t out_len;
+    uint8_t plain[RECORD];
+    uint8_t out[OUT_MAX];
+};
+
+/** Ciphertext on its way to the kernel. */
+struct cipher_block {
+    uv_write_t own;
+    uv_write_t *req; /* the user's, whose end this is; or NULL */
+    uv_write_cb written;
+    uint8_t data[];
+};
+
+/* --- OpenSSL's view of the connection --- */
+
+static int bio_read(BIO *bio, char *buf, int len)
+{
+    struct stream_sec *t = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if (t->in_len == 0) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    size_t n = t->in_len < (size_t)len ? t->in_len : (size_t)len;
+    memcpy(buf, t->in, n);
+    t->in += n;
+    t->in_len -= n;
+    return (int)n;
+}
+
+static int bio_write(BIO *bio, const char *buf, int len)
+{
+    struct stream_sec *t = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if ((size_t)len > OUT_MAX - t->out_len) {
+        t->overflow = true;
+        return -1;
+    }
+    memcpy(t->out + t->out_len, buf, (size_t)len);
+    t->out_len += (size_t)len;
+    return len;
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio, (void)number, (void)pointer;
+    return command == BIO_CTRL_FLUSH;
+}
+
+BIO_METHOD *stream_sec_bio(void)
+{
+    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tether stream");
+    if (m != NULL && BIO_meth_set_read(m, bio_read) && BIO_meth_set_write(m, bio_write) && BIO_meth_set_ctrl(m, bio_ctrl))
+        return m;
+    BIO_meth_free(m);
+    return NULL;
+}
+
+/* --- ciphertext out --- */
+
+static void on_block_written(uv_write_t *own, int status)
+{
+    struct cipher_block *b = (struct cipher_block *)own;
+    struct stream *s = (struct stream *)own->handle;
+    uv_write_t *req = b->req;
+    uv_write_cb written = b->written;
+    free(b);
+    if (req != NULL)
+        written(req, status);
+    else if (status == 0 && s->sec->drained != NULL && stream_queued(s) == 0)
+        s->sec->drained(s);
+}
+
+/* Into libuv's queue from out[at]; req: the user's write that ends here, or NULL. */
+static int queue_out(struct stream *s, size_t at, uv_write_t *req, uv_write_cb written)
+{
+    struct stream_sec *t = s->sec;
+    size_t len = t->out_len - at;
+    struct cipher_block *b = malloc(sizeof *b + len);
+    t->out_len = 0;
+    if (b == NULL)
+        return UV_ENOMEM;
+    b->req = req;
+    b->written = written;
+    memcpy(b->data, t->out + at, len);
+    if (req != NULL)
+        req->handle = (uv_stream_t *)s;
+    uv_buf_t buf = uv_buf_init((char *)b->data, (unsigned)len);
+    int failed = uv_write(&b->own, (uv_stream_t *)s, &buf, 1, on_block_written);
+    if (failed)
+        free(b);
+    return failed;
+}
+
+static int flush_out(struct stream *s)
+{
+    struct stream_sec *t = s->sec;
+    int n = 0;
+    if (t->overflow)
+        return UV_ENOBUFS;
+    if (t->out_len == 0)
+        return 0;
+    if (stream_queued(s) == 0) {
+        uv_buf_t buf = uv_buf_init((char *)t->out, (unsigned)t->out_len);
+        n = uv_try_write((uv_stream_t *)s, &buf, 1);
+    }
+    if (n == (int)t->out_len) {
+        t->out_len = 0;
+        return 0;
+    }
+    return queue_out(s, n > 0 ? (size_t)n : 0, NULL, NULL);
+}
+
+/** A place in a list of buffers. */
+struct cursor {
+    const uv_buf_t *buf;
+    unsigned left;
+    size_t at;
+};
+
+static void skip_used(struct cursor *c)
+{
+    while (c->left > 0 && c->at == c->buf->len) {
+        c->buf++;
+        c->left--;
+        c->at = 0;
+    }
+}
+
+/* A frame's header must not become a record of its own: where a buffer ends inside a record, the next one's start joins it. */
+static size_t seal_record(struct stream_sec *t, struct cursor *c)
+{
+    uint8_t joined[RECORD];
+    size_t n = c->buf->len - c->at;
+    const void *data = c->buf->base + c->at;
+    if (n >= RECORD || c->left == 1) {
+        n = n < RECORD ? n : RECORD;
+        c->at += n;
+    } else {
+        for (n = 0; c->left > 0 && n < RECORD; skip_used(c)) {
+            size_t room = RECORD - n, have = c->buf->len - c->at, step = have < room ? have : room;
+            memcpy(joined + n, c->buf->base + c->at, step);
+            c->at += step;
+            n += step;
+        }
+        data = joined;
+    }
+    skip_used(c);
+    return SSL_write(t->ssl, data, (int)n) == (int)n ? n : 0;
+}
+
+/* Encrypt up to TAKE_MAX bytes into the empty out. @return bytes, or a negative code */
+static int seal(struct stream_sec *t, struct cursor *c)
+{
+    size_t taken = 0;
+    ERR_clear_error();
+    for (skip_used(c); c->left > 0 && taken + RECORD <= TAKE_MAX;) {
+        size_t n = seal_record(t, c);
+        if (n == 0)
+            return UV_EPROTO;
+        taken += n;
+    }
+    return (int)taken;
+}
+
+int stream_sec_try_write(struct stream *s, const uv_buf_t *bufs, unsigned count)
+{
+    struct cursor c = {bufs, count, 0};
+    int taken = 0;
+    if (!s->sec->ready || s->sec->failed)
+        return UV_ENOTCONN;
+    skip_used(&c);
+    while (c.left > 0 && stream_queued(s) == 0) {
+        int n = seal(s->sec, &c);
+        if (n < 0)
+            return n;
+        n = n > 0 && flush_out(s) == 0 ? n : UV_ENOMEM;
+        if (n < 0)
+            return n;
+        taken += n;
+    }
+    return taken > 0 ? taken : UV_EAGAIN;
+}
+
+int stream_sec_write(struct stream *s, uv_write_t *req, const uv_buf_t *bufs, unsigned count, uv_write_cb written)
+{
+    struct cursor c = {bufs, count, 0};
+    if (!s->sec->ready || s->sec->failed)
+        return UV_ENOTCONN;
+    for (;;) {
+        int n = seal(s->sec, &c);
+        if (n < 0)
+            return n;
+        bool last = c.left == 0;
+        int failed = queue_out(s, 0, last ? req : NULL, last ? written : NULL);
+        if (failed || last)
+            return failed;
+    }
+}
+
+void stream_sec_say_end(struct stream *s)
+{
+    struct stream_sec *t = s->sec;
+    if (!t->ready || t->failed || (SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN))
+        return;
+    ERR_clear_error();
+    SSL_shutdown(t->ssl);
+    flush_out(s);
+}
+
+/* --- failures in words --- */
+
+static void explain(struct stream_sec *t)
+{
+    unsigned long e = ERR_peek_last_error();
+    long verify = SSL_get_verify_result(t->ssl);
+    if (t->client && verify != X509_V_OK) {
+        snprintf(t->why, sizeof t->why, "certificate refused: %s", X509_verify_cert_error_string(verify));
+        return;
+    }
+    const char *reason = ERR_reason_error_string(e);
+    snprintf(t->why, sizeof t->why, "TLS: %s", reason != NULL ? reason : "broken by the peer");
+}
+
+static void fail(struct stream *s, int status)
+{
+    struct stream_sec *t = s->sec;
+    stream_ready_cb ready = t->ready_cb;
+    uv_read_cb read = t->read;
+    uv_buf_t none = uv_buf_init(NULL, 0);
+    t->failed = true;
+    t->in_len = 0;
+    t->ready_cb = NULL;
+    uv_read_stop((uv_stream_t *)s);
+    if (ready != NULL)
+        ready(s, status);
+    else if (read != NULL)
+        read((uv_stream_t *)s, status, &none);
+}
+
+/* --- in --- */
+
+static bool is_alive(const struct stream *s)
+{
+    return !s->sec->failed && !uv_is_closing((const uv_handle_t *)s);
+}
+
+/* @return true when it is done and the stream still lives */
+static bool shake(struct stream *s)
+{
+    struct stream_sec *t = s->sec;
+    ERR_clear_error();
+    int done = SSL_do_handshake(t->ssl);
+    int why = done == 1 ? 0 : SSL_get_error(t->ssl, done);
+    bool broken = why != 0 && why != SSL_ERROR_WANT_READ;
+    if (broken)
+        explain(t);
+    int unsent = flush_out(s); /* an alert too */
+    if (broken || unsent) {
+        fail(s, broken ? UV_EPROTO : unsent);
+        return false;
+    }
+    if (why != 0)
+        return false;
+    t->ready = true;
+    stream_ready_cb ready = t->ready_cb;
+    t->ready_cb = NULL;
+    if (ready != NULL)
+        ready(s, 0);
+    return is_alive(s);
+}
+
+/* Decrypt one piece for the user. @return false: nothing more now */
+static bool hand_on(struct stream *s)
+{
+    struct stream_sec *t = s->sec;
+    uv_buf_t buf = uv_buf_init(NULL, 0);
+    size_t shared_len;
+    t->alloc((uv_handle_t *)s, RECORD, &buf);
+    if (buf.base == io_loop_read_buffer(s->tcp.loop, &shared_len)) /* where the ciphertext may still be */
+        buf = uv_buf_init((char *)t->plain, sizeof t->plain);
+    if (buf.base == NULL || buf.len == 0) {
+        t->read((uv_stream_t *)s, UV_ENOBUFS, &buf);
+        return false;
+    }
+    ERR_clear_error();
+    int n = SSL_read(t->ssl, buf.base, buf.len > RECORD ? RECORD : (int)buf.len);
+    if (n > 0) {
+        t->read((uv_stream_t *)s, n, &buf);
+        return true;
+    }
+    int why = SSL_get_error(t->ssl, n);
+    if (why == SSL_ERROR_WANT_READ) {
+        int unsent = flush_out(s); /* a key update may have to be answered */
+        if (unsent)
+            fail(s, unsent);
+    } else if (why == SSL_ERROR_ZERO_RETURN) {
+        fail(s, UV_EOF);
+    } else {
+        explain(t);
+        flush_out(s);
+        fail(s, UV_EPROTO);
+    }
+    return false;
+}
+
+/* What is left belongs to the next reader; the bytes are borrowed, so they are copied. */
+static void hold_rest(struct stream *s)
+{
+    struct stream_sec *t = s->sec;
+    if (t->in_len == 0 || !is_alive(s)) {
+        free(t->held);
+        t->held = NULL;
+        t->in_len = 0;
+    } else if (t->held == NULL) {
+        t->held = malloc(t->in_len);
+        if (t->held == NULL) {
+            fail(s, UV_ENOMEM);
+            return;
+        }
+        memcpy(t->held, t->in, t->in_len);
+        t->in = t->held;
+    }
+}
+
+static void pump(struct stream *s)
+{
+    struct stream_sec *t = s->sec;
+    t->pumping = true;
+    if (t->ready || shake(s))
+        while (is_alive(s) && t->read != NULL && hand_on(s))
+            ;
+    hold_rest(s);
+    t->pumping = false;
+}
+
+static void alloc_cipher(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
+{
+    size_t len;
+    (void)suggested;
+    char *buf = io_loop_read_buffer(handle->loop, &len);
+    *ret_buf = uv_buf_init(buf, (unsigned)len);
+}
+
+static void on_cipher(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
+{
+    struct stream *s = (struct stream *)handle;
+    struct stream_sec *t = s->sec;
+    if (n < 0) {
+        /* Without close_notify anybody on the way may have cut it (RFC 8446 section 6.1). */
+        if (n == UV_EOF)
+            snprintf(t->why, sizeof t->why, "TLS: connection %s", t->ready ? "cut off" : "ended during the handshake");
+        fail(s, n == UV_EOF ? UV_ECONNABORTED : (int)n);
+        return;
+    }
+    t->in = (const uint8_t *)buf->base;
+    t->in_len = (size_t)n;
+    if (n > 0)
+        pump(s);
+    if (is_alive(s) && t->ready && (t->read == NULL || t->held != NULL))
+        uv_read_stop(handle);
+}
+
+static void on_resume(uv_timer_t *timer)
+{
+    struct stream *s = timer->data;
+    if (is_alive(s) && s->sec->read != NULL)
+        pump(s);
+    if (is_alive(s) && s->sec->read != NULL && s->sec->held == NULL)
+        uv_read_start((uv_stream_t *)s, alloc_cipher, on_cipher);
+}
+
+int stream_sec_read_start(struct stream *s, uv_alloc_cb alloc, uv_read_cb read)
+{
+    struct stream_sec *t = s->sec;
+    t->alloc = alloc;
+    t->read = read;
+    if (!t->ready || t->pumping || t->failed) /* reading already, or never again */
+        return 0;
+    if (t->held != NULL || SSL_has_pending(t->ssl))
+        return uv_timer_start(&t->timer, on_resume, 0, 0);
+    int failed = uv_read_start((uv_stream_t *)s, alloc_cipher, on_cipher);
+    return failed == UV_EALREADY ? 0 : failed;
+}
+
+void stream_sec_read_stop(struct stream *s)
+{
+    struct stream_sec *t = s->sec;
+    t->read = NULL;
+    if (t->ready && !t->pumping)
+        uv_read_stop((uv_stream_t *)s);
+}
+
+/* --- life --- */
+
+/* The name or address that its certificate must carry (RFC 6125); names are told to the server, too (RFC 6066 section 3). */
+static bool expect_host(SSL *ssl, const char *host)
+{
+    unsigned char addr[16];
+    if (uv_inet_pton(AF_INET, host, addr) == 0 || uv_inet_pton(AF_INET6, host, addr) == 0)
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+}
+
+int stream_secure(struct stream *s, struct stream_tls *tls, const char *host, stream_ready_cb ready)
+{
+    struct stream_sec *t = calloc(1, sizeof *t);
+    BIO *bio = BIO_new(tls->bio);
+    SSL *ssl = SSL_new(tls->ssl);
+    if (t == NULL || bio == NULL || ssl == NULL || (host != NULL && !expect_host(ssl, host))) {
+        SSL_free(ssl);
+        BIO_free(bio);
+        free(t);
+        return UV_ENOMEM;
+    }
+    BIO_set_data(bio, t);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl, bio, bio);
+    t->ssl = ssl;
+    t->client = host != NULL;
+    t->ready_cb = ready;
+    if (t->client)
+        SSL_set_connect_state(ssl);
+    else
+        SSL_set_accept_state(ssl);
+    uv_timer_init(s->tcp.loop, &t->timer);
+    t->timer.data = s;
+    s->sec = t;
+    int failed = uv_read_start((uv_stream_t *)s, alloc_cipher, on_cipher);
+    if (!failed && t->client)
+        pump(s);
+    return failed;
+}
+
+const char *stream_sec_why(const struct stream *s)
+{
+    return s->sec->why[0] != '\0' ? s->sec->why : NULL;
+}
+
+void stream_sec_on_drained(struct stream *s, void (*drained)(struct stream *s))
+{
+    s->sec->drained = drained;
+}
+
+int stream_sec_close(struct stream *s, uv_close_cb closed)
+{
+    if (stream_queued(s) == 0)
+        stream_sec_say_end(s);
+    s->sec->drained = NULL;
+    uv_close((uv_handle_t *)&s->sec->timer, closed);
+    return 1;
+}
+
+void stream_sec_free(struct stream_sec *sec)
+{
+    if (sec == NULL)
+        return;
+    SSL_free(sec->ssl);
+    free(sec->held);
+    OPENSSL_cleanse(sec->plain, sizeof sec->plain);
+    free(sec);
+}
