@@ -58,12 +58,12 @@ void stream_read_stop(struct stream *s)
 
 int stream_try_write(struct stream *s, const uv_buf_t *bufs, unsigned count)
 {
-    return s->sec != NULL ? stream_sec_try_write(s, bufs, count) : uv_try_write((uv_stream_t *)s, bufs, count);
+    return s->sec != NULL ? stream_seal_try_write(s, bufs, count) : uv_try_write((uv_stream_t *)s, bufs, count);
 }
 
 int stream_write(struct stream *s, uv_write_t *req, const uv_buf_t *bufs, unsigned count, uv_write_cb written)
 {
-    return s->sec != NULL ? stream_sec_write(s, req, bufs, count, written)
+    return s->sec != NULL ? stream_seal_write(s, req, bufs, count, written)
                           : uv_write(req, (uv_stream_t *)s, bufs, count, written);
 }
 
@@ -79,7 +79,7 @@ int stream_shutdown(struct stream *s)
     if (req == NULL)
         return UV_ENOMEM;
     if (s->sec != NULL)
-        stream_sec_say_end(s);
+        stream_seal_end(s);
     int failed = uv_shutdown(req, (uv_stream_t *)s, on_shut_down);
     if (failed)
         free(req);

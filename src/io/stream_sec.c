@@ -1,10 +1,8 @@
 /*
- * io/stream_sec.c - TLS over TCP
+ * io/stream_sec.c - TLS over TCP: its life, the handshake, and what comes in; stream_seal.c owns what goes out
  *
- * OpenSSL never sees the socket. What libuv read is lent to it; what it writes gathers in a bounded buffer that is offered to
- * the kernel at once, and only the rest is copied, for libuv's queue. While that queue holds anything nothing more is
- * encrypted on the direct way, so a peer that does not read costs one buffer here and then shows as UV_EAGAIN.
- * Ciphertext that arrived before the user stopped reading is held until it starts again: at most one read's worth.
+ * OpenSSL never sees the socket. What libuv read is lent to it; what it writes gathers in stream_sec.out. Ciphertext that arrived
+ * before the user stopped reading is held until it starts again: at most one read's worth.
  */
 #include <errno.h>
 #include <openssl/err.h>
@@ -15,37 +13,6 @@
 
 #include "io/loop.h"
 #include "io/stream_priv.h"
-
-enum {
-    RECORD = 16384,                  /* RFC 8446 section 5.1 */
-    TAKE_MAX = 4 * RECORD,           /* encrypted in one go */
-    OUT_MAX = TAKE_MAX + 4 * 1024,   /* with records' headers and tags; a handshake's flight is far smaller */
-};
-
-struct stream_sec {
-    SSL *ssl;
-    uv_timer_t timer; /* reads go on where they stopped, but not from inside of stream_read_start() */
-    stream_ready_cb ready_cb;
-    uv_alloc_cb alloc;
-    uv_read_cb read; /* NULL: not now */
-    void (*drained)(struct stream *s);
-    bool client, ready, pumping, overflow, failed;
-    const uint8_t *in; /* not taken yet: borrowed, or in held */
-    size_t in_len;
-    uint8_t *held;
-    char why[128];
-    size_t out_len;
-    uint8_t plain[RECORD];
-    uint8_t out[OUT_MAX];
-};
-
-/** Ciphertext on its way to the kernel. */
-struct cipher_block {
-    uv_write_t own;
-    uv_write_t *req; /* the user's, whose end this is; or NULL */
-    uv_write_cb written;
-    uint8_t data[];
-};
 
 /* --- OpenSSL's view of the connection --- */
 
@@ -68,7 +35,7 @@ static int bio_write(BIO *bio, const char *buf, int len)
 {
     struct stream_sec *t = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    if ((size_t)len > OUT_MAX - t->out_len) {
+    if ((size_t)len > STREAM_OUT_MAX - t->out_len) {
         t->overflow = true;
         return -1;
     }
@@ -90,158 +57,6 @@ BIO_METHOD *stream_sec_bio(void)
         return m;
     BIO_meth_free(m);
     return NULL;
-}
-
-/* --- ciphertext out --- */
-
-static void on_block_written(uv_write_t *own, int status)
-{
-    struct cipher_block *b = (struct cipher_block *)own;
-    struct stream *s = (struct stream *)own->handle;
-    uv_write_t *req = b->req;
-    uv_write_cb written = b->written;
-    free(b);
-    if (req != NULL)
-        written(req, status);
-    else if (status == 0 && s->sec->drained != NULL && stream_queued(s) == 0)
-        s->sec->drained(s);
-}
-
-/* Into libuv's queue from out[at]; req: the user's write that ends here, or NULL. */
-static int queue_out(struct stream *s, size_t at, uv_write_t *req, uv_write_cb written)
-{
-    struct stream_sec *t = s->sec;
-    size_t len = t->out_len - at;
-    struct cipher_block *b = malloc(sizeof *b + len);
-    t->out_len = 0;
-    if (b == NULL)
-        return UV_ENOMEM;
-    b->req = req;
-    b->written = written;
-    memcpy(b->data, t->out + at, len);
-    if (req != NULL)
-        req->handle = (uv_stream_t *)s;
-    uv_buf_t buf = uv_buf_init((char *)b->data, (unsigned)len);
-    int failed = uv_write(&b->own, (uv_stream_t *)s, &buf, 1, on_block_written);
-    if (failed)
-        free(b);
-    return failed;
-}
-
-static int flush_out(struct stream *s)
-{
-    struct stream_sec *t = s->sec;
-    int n = 0;
-    if (t->overflow)
-        return UV_ENOBUFS;
-    if (t->out_len == 0)
-        return 0;
-    if (stream_queued(s) == 0) {
-        uv_buf_t buf = uv_buf_init((char *)t->out, (unsigned)t->out_len);
-        n = uv_try_write((uv_stream_t *)s, &buf, 1);
-    }
-    if (n == (int)t->out_len) {
-        t->out_len = 0;
-        return 0;
-    }
-    return queue_out(s, n > 0 ? (size_t)n : 0, NULL, NULL);
-}
-
-/** A place in a list of buffers. */
-struct cursor {
-    const uv_buf_t *buf;
-    unsigned left;
-    size_t at;
-};
-
-static void skip_used(struct cursor *c)
-{
-    while (c->left > 0 && c->at == c->buf->len) {
-        c->buf++;
-        c->left--;
-        c->at = 0;
-    }
-}
-
-/* A frame's header must not become a record of its own: where a buffer ends inside a record, the next one's start joins it. */
-static size_t seal_record(struct stream_sec *t, struct cursor *c)
-{
-    uint8_t joined[RECORD];
-    size_t n = c->buf->len - c->at;
-    const void *data = c->buf->base + c->at;
-    if (n >= RECORD || c->left == 1) {
-        n = n < RECORD ? n : RECORD;
-        c->at += n;
-    } else {
-        for (n = 0; c->left > 0 && n < RECORD; skip_used(c)) {
-            size_t room = RECORD - n, have = c->buf->len - c->at, step = have < room ? have : room;
-            memcpy(joined + n, c->buf->base + c->at, step);
-            c->at += step;
-            n += step;
-        }
-        data = joined;
-    }
-    skip_used(c);
-    return SSL_write(t->ssl, data, (int)n) == (int)n ? n : 0;
-}
-
-/* Encrypt up to TAKE_MAX bytes into the empty out. @return bytes, or a negative code */
-static int seal(struct stream_sec *t, struct cursor *c)
-{
-    size_t taken = 0;
-    ERR_clear_error();
-    for (skip_used(c); c->left > 0 && taken + RECORD <= TAKE_MAX;) {
-        size_t n = seal_record(t, c);
-        if (n == 0)
-            return UV_EPROTO;
-        taken += n;
-    }
-    return (int)taken;
-}
-
-int stream_sec_try_write(struct stream *s, const uv_buf_t *bufs, unsigned count)
-{
-    struct cursor c = {bufs, count, 0};
-    int taken = 0;
-    if (!s->sec->ready || s->sec->failed)
-        return UV_ENOTCONN;
-    skip_used(&c);
-    while (c.left > 0 && stream_queued(s) == 0) {
-        int n = seal(s->sec, &c);
-        if (n < 0)
-            return n;
-        n = n > 0 && flush_out(s) == 0 ? n : UV_ENOMEM;
-        if (n < 0)
-            return n;
-        taken += n;
-    }
-    return taken > 0 ? taken : UV_EAGAIN;
-}
-
-int stream_sec_write(struct stream *s, uv_write_t *req, const uv_buf_t *bufs, unsigned count, uv_write_cb written)
-{
-    struct cursor c = {bufs, count, 0};
-    if (!s->sec->ready || s->sec->failed)
-        return UV_ENOTCONN;
-    for (;;) {
-        int n = seal(s->sec, &c);
-        if (n < 0)
-            return n;
-        bool last = c.left == 0;
-        int failed = queue_out(s, 0, last ? req : NULL, last ? written : NULL);
-        if (failed || last)
-            return failed;
-    }
-}
-
-void stream_sec_say_end(struct stream *s)
-{
-    struct stream_sec *t = s->sec;
-    if (!t->ready || t->failed || (SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN))
-        return;
-    ERR_clear_error();
-    SSL_shutdown(t->ssl);
-    flush_out(s);
 }
 
 /* --- failures in words --- */
@@ -267,6 +82,7 @@ static void fail(struct stream *s, int status)
     t->failed = true;
     t->in_len = 0;
     t->ready_cb = NULL;
+    t->untold = ready == NULL && read == NULL ? status : 0;
     uv_read_stop((uv_stream_t *)s);
     if (ready != NULL)
         ready(s, status);
@@ -291,7 +107,7 @@ static bool shake(struct stream *s)
     bool broken = why != 0 && why != SSL_ERROR_WANT_READ;
     if (broken)
         explain(t);
-    int unsent = flush_out(s); /* an alert too */
+    int unsent = stream_seal_flush(s); /* an alert too */
     if (broken || unsent) {
         fail(s, broken ? UV_EPROTO : unsent);
         return false;
@@ -312,7 +128,7 @@ static bool hand_on(struct stream *s)
     struct stream_sec *t = s->sec;
     uv_buf_t buf = uv_buf_init(NULL, 0);
     size_t shared_len;
-    t->alloc((uv_handle_t *)s, RECORD, &buf);
+    t->alloc((uv_handle_t *)s, STREAM_RECORD, &buf);
     if (buf.base == io_loop_read_buffer(s->tcp.loop, &shared_len)) /* where the ciphertext may still be */
         buf = uv_buf_init((char *)t->plain, sizeof t->plain);
     if (buf.base == NULL || buf.len == 0) {
@@ -320,21 +136,21 @@ static bool hand_on(struct stream *s)
         return false;
     }
     ERR_clear_error();
-    int n = SSL_read(t->ssl, buf.base, buf.len > RECORD ? RECORD : (int)buf.len);
+    int n = SSL_read(t->ssl, buf.base, buf.len > STREAM_RECORD ? STREAM_RECORD : (int)buf.len);
     if (n > 0) {
         t->read((uv_stream_t *)s, n, &buf);
         return true;
     }
     int why = SSL_get_error(t->ssl, n);
     if (why == SSL_ERROR_WANT_READ) {
-        int unsent = flush_out(s); /* a key update may have to be answered */
+        int unsent = stream_seal_flush(s); /* a key update may have to be answered */
         if (unsent)
             fail(s, unsent);
     } else if (why == SSL_ERROR_ZERO_RETURN) {
         fail(s, UV_EOF);
     } else {
         explain(t);
-        flush_out(s);
+        stream_seal_flush(s);
         fail(s, UV_EPROTO);
     }
     return false;
@@ -400,6 +216,8 @@ static void on_cipher(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 static void on_resume(uv_timer_t *timer)
 {
     struct stream *s = timer->data;
+    if (s->sec->untold != 0 && s->sec->read != NULL)
+        fail(s, s->sec->untold);
     if (is_alive(s) && s->sec->read != NULL)
         pump(s);
     if (is_alive(s) && s->sec->read != NULL && s->sec->held == NULL)
@@ -411,9 +229,9 @@ int stream_sec_read_start(struct stream *s, uv_alloc_cb alloc, uv_read_cb read)
     struct stream_sec *t = s->sec;
     t->alloc = alloc;
     t->read = read;
-    if (!t->ready || t->pumping || t->failed) /* reading already, or never again */
+    if (t->untold == 0 && (!t->ready || t->pumping || t->failed)) /* reading already, or never again */
         return 0;
-    if (t->held != NULL || SSL_has_pending(t->ssl))
+    if (t->untold != 0 || t->held != NULL || SSL_has_pending(t->ssl))
         return uv_timer_start(&t->timer, on_resume, 0, 0);
     int failed = uv_read_start((uv_stream_t *)s, alloc_cipher, on_cipher);
     return failed == UV_EALREADY ? 0 : failed;
@@ -482,7 +300,7 @@ void stream_sec_on_drained(struct stream *s, void (*drained)(struct stream *s))
 int stream_sec_close(struct stream *s, uv_close_cb closed)
 {
     if (stream_queued(s) == 0)
-        stream_sec_say_end(s);
+        stream_seal_end(s);
     s->sec->drained = NULL;
     uv_close((uv_handle_t *)&s->sec->timer, closed);
     return 1;

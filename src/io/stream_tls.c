@@ -77,6 +77,7 @@ int stream_tls_server(const char *cert_file, const char *key_file, bool *ret_exp
         stream_tls_free(t);
         return failed;
     }
+    SSL_CTX_set_session_cache_mode(t->ssl, SSL_SESS_CACHE_OFF); /* tickets resume as well, and keep no memory here */
     SSL_CTX_set_alpn_select_cb(t->ssl, on_alpn, NULL);
     *ret_exposed = stat(key_file, &st) == 0 && (st.st_mode & 077) != 0;
     *ret_tls = t;

@@ -178,7 +178,7 @@ void server_setup_announce(const struct server_setup *setup)
     /* The key is shown when it is new or to a person at a terminal, not to a log collector at every start. */
     if (setup->plain || (!setup->key_is_fresh && !isatty(STDOUT_FILENO)))
         return;
-    printf("On the laptop run:\n  sudo tether client --wifi IFACE --server %s://%s:%u --key %s\n", setup->tls_cert != NULL ? "wss" : "ws", addr, setup->port,
-           setup->key_text);
+    printf("On the laptop run:\n  sudo tether client --wifi IFACE --server %s://%s:%u --key %s\n", setup->tls_cert != NULL ? "wss" : "ws",
+           setup->tls_cert != NULL ? "NAME-IN-THE-CERTIFICATE" : addr, setup->port, setup->key_text);
     fflush(stdout);
 }

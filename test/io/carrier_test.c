@@ -138,7 +138,7 @@ static void open_leg(struct side *s)
 {
     struct ws_url url = {.host = "127.0.0.1", .port = http_server_port(s->listener), .path = "/websocket"};
     struct err err = {0};
-    assert_int_equal(ws_connect(s->lab->loop, &url, &leg_events, s, &s->leg, &err), 0);
+    assert_int_equal(ws_connect(s->lab->loop, &url, NULL, &leg_events, s, &s->leg, &err), 0);
 }
 
 /* --- a lab --- */
