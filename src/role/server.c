@@ -4,63 +4,27 @@
  *     websocket -> TLS -> path -> session -> NAT in2out -> cut to size -> raw socket
  *     capture -> NAT out2in -> session's queue -> path -> TLS -> websocket
  *
- * This file wires. The NAT decides about every packet; the kernel is kept silent about the ports lent to it.
+ * This file wires; who the laptops are is in server_laptop.c. The NAT decides about every packet; the kernel is kept silent about the
+ * ports lent to it.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
-#include "io/carrier.h"
-#include "io/control.h"
-#include "io/host.h"
-#include "io/http_server.h"
-#include "io/link.h"
-#include "io/stream.h"
 #include "role/page_state.h"
-#include "role/secret.h"
-#include "role/server_config.h"
-#include "role/server_status.h"
-#include "tether/nat.h"
+#include "role/server_priv.h"
 
 enum {
-    CARRIERS_MAX = 512,
     SESSIONS_MAX = 256,
-    LISTENERS_MAX = 2 * OPT_TEXTS_MAX,
     POOL_BYTES = 24 * 1024 * 1024,
     TICK_MS = 1000,
 };
 static const uint64_t session_keep_us = UINT64_C(3600) * 1000000;
 /* When the server itself only knows a resolver on its own loopback: Quad9 and Cloudflare. */
 static const uint32_t public_resolvers[] = {0x09090909, 0x01010101};
-
-struct server {
-    const struct role_common *common;
-    struct server_setup setup;
-    struct frame_welcome welcome; /* what every laptop is told */
-
-    struct io_loop *loop;
-    struct host *host;
-    struct tls_context *tls;
-    struct stream_tls *outer; /* what browsers check (wss://); NULL: ws:// */
-    struct pbuf_pool *pool;
-    struct nat *nat;
-    struct capture *capture;
-    struct inject *inject;
-    struct session_table *sessions;
-    struct io_timer *tick;
-    struct io_hook *flush;
-    struct control *control;
-    struct http_server *listener[LISTENERS_MAX];
-    size_t listeners;
-    struct carrier *carrier[CARRIERS_MAX];
-    size_t carriers;
-    struct server_counters counters;
-    uint8_t scratch[IP4_MAX_LEN];
-};
 
 /* --- packets --- */
 
@@ -123,7 +87,7 @@ static void to_laptop(struct server *s, uint32_t id, const struct nat_result *r)
         queue_packet(&to, r->packet, r->len, r->offload);
 }
 
-static void on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len, const struct offload *offload)
+void server_on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len, const struct offload *offload)
 {
     struct server *s = ctx;
     struct session *session = carrier_owner(carrier);
@@ -158,159 +122,6 @@ static uint64_t on_flush(void *ctx)
     return session_table_flush(s->sessions, io_now_us());
 }
 
-/* --- laptops --- */
-
-static void attach(struct server *s, struct carrier *carrier, struct session *session, uint16_t mtu)
-{
-    struct path *path = carrier_path(carrier);
-    path->up = true;
-    session->mtu = mtu >= 576 && mtu < s->setup.link_mtu ? mtu : s->setup.link_mtu;
-    snprintf(session->peer, sizeof session->peer, "%s", carrier_peer(carrier));
-    carrier_set_owner(carrier, session);
-    struct path *evicted = session_attach(session, path);
-    if (evicted != NULL)
-        carrier_close(carrier_of(evicted), WS_CLOSE_GOING_AWAY, "enough phones");
-}
-
-static void say_bye(struct carrier *carrier, enum frame_bye_code code, const char *text)
-{
-    uint8_t frame[FRAME_HEADER_LEN + FRAME_CONTROL_MAX];
-    path_control(carrier_path(carrier), frame, frame_put_bye(frame, (uint16_t)code, text));
-}
-
-static int on_hello(void *ctx, struct carrier *carrier, const struct frame_hello *hello)
-{
-    struct server *s = ctx;
-    bool resumed;
-    if (carrier_owner(carrier) != NULL)
-        return -EPROTO;
-    if (hello->version != FRAME_VERSION) {
-        say_bye(carrier, BYE_VERSION, "the server speaks version 1");
-        return -EPROTONOSUPPORT;
-    }
-    struct session *session = session_table_open(s->sessions, hello->token, io_now_us(), &resumed);
-    if (session == NULL) {
-        say_bye(carrier, BYE_BUSY, "no room for another laptop");
-        return -EUSERS;
-    }
-    struct frame_welcome welcome = s->welcome;
-    uint8_t frame[FRAME_HEADER_LEN + FRAME_CONTROL_MAX];
-    welcome.session = session->id;
-    welcome.flags = resumed ? WELCOME_RESUMED : 0;
-    path_control(carrier_path(carrier), frame, frame_put_welcome(frame, &welcome));
-    attach(s, carrier, session, hello->mtu);
-    log_info("server", carrier_peer(carrier), "laptop up", "session=%x %s", session->id,
-             resumed ? "resumed=yes" : "resumed=no");
-    return 0;
-}
-
-static int on_activate(void *ctx, struct carrier *carrier)
-{
-    struct session *session = carrier_owner(carrier);
-    (void)ctx;
-    if (session == NULL)
-        return -EPROTO;
-    session_activate(session, carrier_path(carrier));
-    return 0;
-}
-
-static void on_bye(void *ctx, struct carrier *carrier, const struct frame_bye *bye)
-{
-    (void)ctx;
-    log_info("server", carrier_peer(carrier), "laptop says goodbye", "code=%u reason=\"%s\"", bye->code, bye->text);
-}
-
-static void on_ready(void *ctx, struct carrier *carrier)
-{
-    (void)ctx;
-    log_debug("server", carrier_peer(carrier), "key accepted", NULL);
-}
-
-static void on_closed(void *ctx, struct carrier *carrier, int failure, const char *reason)
-{
-    struct server *s = ctx;
-    struct session *session = carrier_owner(carrier);
-    if (session != NULL)
-        session_detach(session, carrier_path(carrier), io_now_us());
-    for (size_t i = 0; i < s->carriers; i++)
-        if (s->carrier[i] == carrier)
-            s->carrier[i] = s->carrier[--s->carriers];
-    if (failure == -EKEYREJECTED)
-        s->counters.wrong_keys++;
-    if (failure)
-        log_warn("server", carrier_peer(carrier), "connection refused", "why=\"%s\"", carrier_failure_text(failure));
-    else
-        log_info("server", carrier_peer(carrier), "connection closed", "reason=\"%s\"", reason);
-}
-
-/* A plain laptop has no token. One that comes back from the same phone gets its old flows; otherwise it is new. */
-static bool attach_plain(struct server *s, struct carrier *carrier)
-{
-    uint8_t token[FRAME_TOKEN_LEN];
-    const char *peer = carrier_peer(carrier);
-    size_t host_len = strcspn(peer, "]") < strlen(peer) ? strcspn(peer, "]") : strcspn(peer, ":");
-    bool resumed;
-    for (size_t i = 0; i < session_table_count(s->sessions); i++) {
-        struct session *old = session_table_at(s->sessions, i);
-        if (old->plain && old->path_count == 0 && strncmp(old->peer, peer, host_len) == 0 &&
-            (old->peer[host_len] == ':' || old->peer[host_len] == ']')) {
-            attach(s, carrier, old, s->setup.link_mtu);
-            return true;
-        }
-    }
-    struct session *session =
-        tls_random(token, sizeof token) < 0 ? NULL : session_table_open(s->sessions, token, io_now_us(), &resumed);
-    if (session == NULL)
-        return false;
-    session->plain = true;
-    attach(s, carrier, session, s->setup.link_mtu);
-    return true;
-}
-
-static const struct carrier_events carrier_events = {
-    .ready = on_ready,
-    .hello = on_hello,
-    .activate = on_activate,
-    .bye = on_bye,
-    .packet = on_packet,
-    .closed = on_closed,
-};
-
-static bool takes_websocket(void *ctx, const char *path)
-{
-    struct server *s = ctx;
-    if (strcmp(path, "/websocket") != 0 && strcmp(path, "/websocket/") != 0)
-        return false;
-    if (s->carriers < CARRIERS_MAX)
-        return true;
-    s->counters.carriers_refused++;
-    return false;
-}
-
-static void on_websocket(void *ctx, const char *path, struct ws *ws)
-{
-    struct server *s = ctx;
-    (void)path;
-    struct carrier *carrier = carrier_open(s->loop, ws, s->tls, false, &carrier_events, s);
-    if (carrier == NULL)
-        return;
-    s->carrier[s->carriers++] = carrier;
-    log_info("server", carrier_peer(carrier), "phone connected", NULL);
-    if (s->tls == NULL && !attach_plain(s, carrier))
-        carrier_close(carrier, WS_CLOSE_BUSY, "no room for another laptop");
-}
-
-/* A session's end takes its flows along. */
-static void on_session_ended(void *ctx, struct session *session)
-{
-    struct server *s = ctx;
-    for (size_t i = 0; i < s->carriers; i++)
-        if (carrier_owner(s->carrier[i]) == session)
-            carrier_set_owner(s->carrier[i], NULL);
-    if (s->loop != NULL) /* else the NAT itself is about to go */
-        nat_end_session(s->nat, session->id, io_now_ms(s->loop));
-}
-
 /* --- what others see --- */
 
 static int on_page_json(void *ctx, const char *path, char *buf, size_t cap)
@@ -332,7 +143,6 @@ static int on_status(void *ctx, char *buf, size_t cap)
     return server_status_json(&s->counters, s->sessions, nat_stats(s->nat), buf, cap);
 }
 
-static const struct http_handlers tunnel_handlers = {.takes_websocket = takes_websocket, .websocket = on_websocket};
 static const struct http_handlers page_handlers = {.json = on_page_json, .page = true};
 
 /* --- life --- */
@@ -350,9 +160,7 @@ static void on_signal(void *ctx, int signo)
 {
     struct server *s = ctx;
     log_info("server", NULL, "stopping", "signal=%s", signo == SIGINT ? "INT" : signo == SIGTERM ? "TERM" : "HUP");
-    for (size_t i = 0; i < s->carriers; i++)
-        if (carrier_owner(s->carrier[i]) != NULL)
-            say_bye(s->carrier[i], BYE_DONE, "server stopped");
+    server_say_goodbye(s);
     io_loop_stop(s->loop);
 }
 
@@ -376,7 +184,7 @@ static int open_nat(struct server *s, struct err *err)
         failed = nat_new(&config, &s->nat);
     if (failed)
         return err_set(err, failed, "NAT: %s", strerror(-failed));
-    return session_table_new(SESSIONS_MAX, session_keep_us, s->pool, on_session_ended, s, &s->sessions);
+    return session_table_new(SESSIONS_MAX, session_keep_us, s->pool, server_on_session_ended, s, &s->sessions);
 }
 
 static int open_link(struct server *s, struct err *err)
@@ -399,7 +207,7 @@ static int listen_all(struct server *s, struct err *err)
 {
     int failed = 0;
     for (size_t i = 0; i < s->setup.listen_count && !failed; i++) {
-        failed = http_server_open(s->loop, s->setup.listen[i], s->setup.port, &tunnel_handlers, s,
+        failed = http_server_open(s->loop, s->setup.listen[i], s->setup.port, &server_laptop_handlers, s,
                                   &s->listener[s->listeners], err);
         s->listeners += !failed;
         if (!failed && s->outer != NULL)

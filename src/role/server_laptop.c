@@ -1,0 +1,167 @@
+/*
+ * role/server_laptop.c - the server's laptops: a phone's websocket becomes a carrier, its HELLO finds or makes the session
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "role/server_priv.h"
+
+static void attach(struct server *s, struct carrier *carrier, struct session *session, uint16_t mtu)
+{
+    struct path *path = carrier_path(carrier);
+    path->up = true;
+    session->mtu = mtu >= 576 && mtu < s->setup.link_mtu ? mtu : s->setup.link_mtu;
+    snprintf(session->peer, sizeof session->peer, "%s", carrier_peer(carrier));
+    carrier_set_owner(carrier, session);
+    struct path *evicted = session_attach(session, path);
+    if (evicted != NULL)
+        carrier_close(carrier_of(evicted), WS_CLOSE_GOING_AWAY, "enough phones");
+}
+
+static void say_bye(struct carrier *carrier, enum frame_bye_code code, const char *text)
+{
+    uint8_t frame[FRAME_HEADER_LEN + FRAME_CONTROL_MAX];
+    path_control(carrier_path(carrier), frame, frame_put_bye(frame, (uint16_t)code, text));
+}
+
+static int on_hello(void *ctx, struct carrier *carrier, const struct frame_hello *hello)
+{
+    struct server *s = ctx;
+    bool resumed;
+    if (carrier_owner(carrier) != NULL)
+        return -EPROTO;
+    if (hello->version != FRAME_VERSION) {
+        say_bye(carrier, BYE_VERSION, "the server speaks version 1");
+        return -EPROTONOSUPPORT;
+    }
+    struct session *session = session_table_open(s->sessions, hello->token, io_now_us(), &resumed);
+    if (session == NULL) {
+        say_bye(carrier, BYE_BUSY, "no room for another laptop");
+        return -EUSERS;
+    }
+    struct frame_welcome welcome = s->welcome;
+    uint8_t frame[FRAME_HEADER_LEN + FRAME_CONTROL_MAX];
+    welcome.session = session->id;
+    welcome.flags = resumed ? WELCOME_RESUMED : 0;
+    path_control(carrier_path(carrier), frame, frame_put_welcome(frame, &welcome));
+    attach(s, carrier, session, hello->mtu);
+    log_info("server", carrier_peer(carrier), "laptop up", "session=%x %s", session->id,
+             resumed ? "resumed=yes" : "resumed=no");
+    return 0;
+}
+
+static int on_activate(void *ctx, struct carrier *carrier)
+{
+    struct session *session = carrier_owner(carrier);
+    (void)ctx;
+    if (session == NULL)
+        return -EPROTO;
+    session_activate(session, carrier_path(carrier));
+    return 0;
+}
+
+static void on_bye(void *ctx, struct carrier *carrier, const struct frame_bye *bye)
+{
+    (void)ctx;
+    log_info("server", carrier_peer(carrier), "laptop says goodbye", "code=%u reason=\"%s\"", bye->code, bye->text);
+}
+
+static void on_ready(void *ctx, struct carrier *carrier)
+{
+    (void)ctx;
+    log_debug("server", carrier_peer(carrier), "key accepted", NULL);
+}
+
+static void on_closed(void *ctx, struct carrier *carrier, int failure, const char *reason)
+{
+    struct server *s = ctx;
+    struct session *session = carrier_owner(carrier);
+    if (session != NULL)
+        session_detach(session, carrier_path(carrier), io_now_us());
+    for (size_t i = 0; i < s->carriers; i++)
+        if (s->carrier[i] == carrier)
+            s->carrier[i] = s->carrier[--s->carriers];
+    if (failure == -EKEYREJECTED)
+        s->counters.wrong_keys++;
+    if (failure)
+        log_warn("server", carrier_peer(carrier), "connection refused", "why=\"%s\"", carrier_failure_text(failure));
+    else
+        log_info("server", carrier_peer(carrier), "connection closed", "reason=\"%s\"", reason);
+}
+
+/* A plain laptop has no token. One that comes back from the same phone gets its old flows; otherwise it is new. */
+static bool attach_plain(struct server *s, struct carrier *carrier)
+{
+    uint8_t token[FRAME_TOKEN_LEN];
+    const char *peer = carrier_peer(carrier);
+    size_t host_len = strcspn(peer, "]") < strlen(peer) ? strcspn(peer, "]") : strcspn(peer, ":");
+    bool resumed;
+    for (size_t i = 0; i < session_table_count(s->sessions); i++) {
+        struct session *old = session_table_at(s->sessions, i);
+        if (old->plain && old->path_count == 0 && strncmp(old->peer, peer, host_len) == 0 &&
+            (old->peer[host_len] == ':' || old->peer[host_len] == ']')) {
+            attach(s, carrier, old, s->setup.link_mtu);
+            return true;
+        }
+    }
+    struct session *session =
+        tls_random(token, sizeof token) < 0 ? NULL : session_table_open(s->sessions, token, io_now_us(), &resumed);
+    if (session == NULL)
+        return false;
+    session->plain = true;
+    attach(s, carrier, session, s->setup.link_mtu);
+    return true;
+}
+
+static const struct carrier_events carrier_events = {
+    .ready = on_ready,
+    .hello = on_hello,
+    .activate = on_activate,
+    .bye = on_bye,
+    .packet = server_on_packet,
+    .closed = on_closed,
+};
+
+static bool takes_websocket(void *ctx, const char *path)
+{
+    struct server *s = ctx;
+    if (strcmp(path, "/websocket") != 0 && strcmp(path, "/websocket/") != 0)
+        return false;
+    if (s->carriers < SERVER_CARRIERS_MAX)
+        return true;
+    s->counters.carriers_refused++;
+    return false;
+}
+
+static void on_websocket(void *ctx, const char *path, struct ws *ws)
+{
+    struct server *s = ctx;
+    (void)path;
+    struct carrier *carrier = carrier_open(s->loop, ws, s->tls, false, &carrier_events, s);
+    if (carrier == NULL)
+        return;
+    s->carrier[s->carriers++] = carrier;
+    log_info("server", carrier_peer(carrier), "phone connected", NULL);
+    if (s->tls == NULL && !attach_plain(s, carrier))
+        carrier_close(carrier, WS_CLOSE_BUSY, "no room for another laptop");
+}
+
+void server_on_session_ended(void *ctx, struct session *session)
+{
+    struct server *s = ctx;
+    for (size_t i = 0; i < s->carriers; i++)
+        if (carrier_owner(s->carrier[i]) == session)
+            carrier_set_owner(s->carrier[i], NULL);
+    if (s->loop != NULL) /* else the NAT itself is about to go */
+        nat_end_session(s->nat, session->id, io_now_ms(s->loop));
+}
+
+const struct http_handlers server_laptop_handlers = {.takes_websocket = takes_websocket, .websocket = on_websocket};
+
+void server_say_goodbye(struct server *s)
+{
+    for (size_t i = 0; i < s->carriers; i++)
+        if (carrier_owner(s->carrier[i]) != NULL)
+            say_bye(s->carrier[i], BYE_DONE, "server stopped");
+}

@@ -1,0 +1,56 @@
+/*
+ * role/server_priv.h - inside of the server: its wiring (server.c), and who its laptops are (server_laptop.c)
+ */
+#ifndef TETHER_ROLE_SERVER_PRIV_H
+#define TETHER_ROLE_SERVER_PRIV_H
+
+#include "io/carrier.h"
+#include "io/control.h"
+#include "io/host.h"
+#include "io/http_server.h"
+#include "io/link.h"
+#include "io/stream.h"
+#include "role/server_config.h"
+#include "role/server_status.h"
+#include "tether/nat.h"
+
+enum {
+    SERVER_CARRIERS_MAX = 512,
+    SERVER_LISTENERS_MAX = 2 * OPT_TEXTS_MAX,
+};
+
+struct server {
+    const struct role_common *common;
+    struct server_setup setup;
+    struct frame_welcome welcome; /* what every laptop is told */
+
+    struct io_loop *loop;
+    struct host *host;
+    struct tls_context *tls;
+    struct stream_tls *outer; /* what browsers check (wss://); NULL: ws:// */
+    struct pbuf_pool *pool;
+    struct nat *nat;
+    struct capture *capture;
+    struct inject *inject;
+    struct session_table *sessions;
+    struct io_timer *tick;
+    struct io_hook *flush;
+    struct control *control;
+    struct http_server *listener[SERVER_LISTENERS_MAX];
+    size_t listeners;
+    struct carrier *carrier[SERVER_CARRIERS_MAX];
+    size_t carriers;
+    struct server_counters counters;
+    uint8_t scratch[IP4_MAX_LEN];
+};
+
+/** The websockets that phones open: each becomes a carrier. ctx is the server. */
+extern const struct http_handlers server_laptop_handlers;
+/** A packet from a laptop (a carrier event). */
+void server_on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len, const struct offload *offload);
+/** A session's end takes its flows along. */
+void server_on_session_ended(void *ctx, struct session *session);
+/** Tell every laptop that the server stops. */
+void server_say_goodbye(struct server *s);
+
+#endif
