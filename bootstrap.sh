@@ -79,6 +79,13 @@ want_browser() {
   need "${BROWSER_PACKAGES[@]}"
 }
 
+# The tests want coturn's programs only: the TURN service its package starts is stopped again.
+want_coturn() {
+  installed coturn && return 0
+  need coturn
+  [ ! -d /run/systemd/system ] || as_root systemctl disable --quiet --now coturn
+}
+
 fuzzer_works() { echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return d && n > 99; }' |
   clang -x c -fsanitize=fuzzer,address - -o /dev/null 2>/dev/null; }
 
@@ -147,6 +154,7 @@ command_demo() {
 command_test() {
   need "${BUILD_PACKAGES[@]}" "${LAB_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
   want_browser
+  want_coturn
   want_fuzzer_runtime
   build dev -DTETHER_TESTS=ON
   say "tests without a network of their own"

@@ -9,20 +9,31 @@
 
 enum { TCP_HEADERS_LEN = 40 };
 
+/* Filtering keeps strangers out, and a laptop is no stranger at its own mapping: its UDP turns round there whether or not the mapping ever
+   sent to the external address, as RFC 5780 section 4.5 tries it. TCP connects to itself by SYNs of both ends only. */
+static bool own_hairpin(const struct nat_call *c, enum nat_proto proto, const struct nat_map *map)
+{
+    return proto == NAT_UDP && c->session != 0 && map->session_id == c->session;
+}
+
 enum drop nat_deliver(struct nat_call *c, enum nat_proto proto)
 {
     struct nat *nat = c->nat;
     struct ip4_view *v = &c->v;
     struct nat_flow *flow = nat_flow_find_outside(nat, proto, v->dst_port, v->src, v->src_port, c->now_ms);
-    if (flow == NULL)
-        return nat_map_at(nat, proto, v->dst_port) != NULL ? DROP_FILTERED : DROP_NO_FLOW;
+    const struct nat_map *map = flow != NULL ? flow->map : nat_map_at(nat, proto, v->dst_port);
+    if (map == NULL)
+        return DROP_NO_FLOW;
+    if (flow == NULL && !own_hairpin(c, proto, map))
+        return DROP_FILTERED;
     if (c->session == 0 && !ip4_dec_ttl(v)) /* a hairpinned packet passed this router once already */
         return DROP_TTL;
-    nat_flow_touch(nat, flow, v, false, c->now_ms);
-    ip4_set_dst(v, flow->map->inside);
-    ip4_set_dst_port(v, flow->map->inside_port);
+    if (flow != NULL)
+        nat_flow_touch(nat, flow, v, false, c->now_ms);
+    ip4_set_dst(v, map->inside);
+    ip4_set_dst_port(v, map->inside_port);
     tcp_clamp_mss(v, (uint16_t)(nat->config.link_mtu - TCP_HEADERS_LEN));
-    return nat_call_pass(c, c->session != 0 ? NAT_HAIRPIN : NAT_FORWARD, flow->map->session_id);
+    return nat_call_pass(c, c->session != 0 ? NAT_HAIRPIN : NAT_FORWARD, map->session_id);
 }
 
 static enum drop out2in(struct nat_call *c, uint8_t *packet, size_t len, const struct offload *offload)

@@ -193,11 +193,16 @@ static inline struct ref_outcome ref_result(enum nat_verdict verdict, enum drop 
 static inline struct ref_outcome ref_deliver(struct ref_nat *n, const struct ref_packet *p, bool hairpin)
 {
     struct ref_flow *f = ref_flow_of(n, p->proto, p->dst_port, p->src, p->src_port);
-    if (f == NULL)
-        return ref_result(NAT_DROP, ref_map(n, p->proto, p->dst_port) != NULL ? DROP_FILTERED : DROP_NO_FLOW);
+    struct ref_flow *any = ref_map(n, p->proto, p->dst_port);
+    if (any == NULL)
+        return ref_result(NAT_DROP, DROP_NO_FLOW);
+    if (f == NULL && !(hairpin && p->proto == 17 && any->session == p->session)) /* a laptop may reach itself */
+        return ref_result(NAT_DROP, DROP_FILTERED);
     if (!hairpin && p->ttl <= 1)
         return ref_result(NAT_DROP, DROP_TTL);
-    ref_touch(n, f, false, p);
+    if (f != NULL)
+        ref_touch(n, f, false, p);
+    f = any;
     struct ref_outcome out = ref_result(hairpin ? NAT_HAIRPIN : NAT_FORWARD, DROP_NONE);
     out.to = *p;
     out.to.session = f->session;

@@ -435,6 +435,27 @@ static void nat_hairpins_with_the_outside_source(void **state)
     net_done(n);
 }
 
+/* RFC 5780 section 4.5: a laptop is no stranger to itself */
+static void nat_hairpins_a_laptop_to_its_own_udp_mapping(void **state)
+{
+    (void)state;
+    struct net *n = net_new();
+    uint16_t a = net_udp(n, A, 5000, REMOTE, 1000);
+    struct build to_a = udp_to(EXTERNAL, a);
+    to_a.src_port = 5001;
+    assert_int_equal(net_out(n, A, &to_a), NAT_HAIRPIN);
+    assert_int_equal(n->r.session, A);
+    assert_int_equal(got_src(n), EXTERNAL);
+    assert_int_not_equal(got_src_port(n), a);
+    assert_int_equal(got_dst_port(n), 5000);
+    net_out(n, B, &to_a);
+    assert_drop(n, DROP_FILTERED);
+    struct build syn = {.proto = 6, .src = INSIDE, .src_port = 5001, .dst = EXTERNAL, .dst_port = net_tcp_open(n, A), .flags = TCP_SYN};
+    net_out(n, A, &syn);
+    assert_drop(n, DROP_FILTERED);
+    net_done(n);
+}
+
 #define T(name) cmocka_unit_test(name)
 int main(void)
 {
@@ -457,6 +478,7 @@ int main(void)
         T(nat_reaches_the_server_itself),
         T(nat_reaches_the_server_itself_at_a_private_address),
         T(nat_hairpins_with_the_outside_source),
+        T(nat_hairpins_a_laptop_to_its_own_udp_mapping),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
