@@ -2,7 +2,7 @@
  * test/unit/nat/model.h - drives the NAT and the reference with the same packets and compares
  *
  * A row of bytes is decoded into operations: packets of three laptops, two of which use equal addresses, with few ports and remotes so that they
- * meet; answers, strangers, ICMP errors about live flows, time, goodbyes. Both the property test (random bytes) and the stateful
+ * meet; answers, strangers, ICMP errors about live flows, fragments and garbage (model_fragments.h), time, goodbyes. Both the property test (random bytes) and the stateful
  * fuzzer (bytes it learns) use it. After each operation: the verdict, the reason and every translated field as the reference says;
  * checksums valid; payload untouched; no inside address outside; tables as large as the reference's and within limits.
  */
@@ -25,6 +25,23 @@
         }                                                                                                              \
     } while (0)
 
+enum { MODEL_DATAGRAMS = 3, MODEL_RANGES = 4 };
+
+/* A datagram that comes in pieces. */
+struct model_datagram {
+    bool open, outward, dead;
+    uint8_t look, cut;
+    struct ref_packet p;
+    uint8_t packet[160]; /* the whole */
+    size_t len;
+    uint64_t start_ms;
+    unsigned ranges;
+    int have;
+    struct {
+        uint8_t start, end;
+    } range[MODEL_RANGES];
+};
+
 struct model {
     const uint8_t *data;
     size_t size;
@@ -33,7 +50,9 @@ struct model {
     struct ref_nat ref;
     struct nat_result r;
     uint8_t packet[512], before[512];
-    unsigned forwarded, answered, hairpins, errors; /* to see that a run was not idle */
+    struct model_datagram datagram[MODEL_DATAGRAMS];
+    unsigned datagrams; /* opened so far */
+    unsigned forwarded, answered, hairpins, errors, returned, reassembled, killed; /* to see that a run was not idle */
 };
 
 static inline uint8_t model_u8(struct model *m)
@@ -90,6 +109,31 @@ static inline void model_check_translated(struct model *m, const struct ref_pack
     MODEL_CHECK(p[9] != 6 || memcmp(p + 24, m->before + 24, 12) == 0); /* sequence, acknowledgement, flags, window */
 }
 
+/* The packet of a filtered hairpin does not show which port its new mapping got: ask. */
+static inline uint16_t model_chosen(struct model *m, const struct ref_packet *p)
+{
+    const struct nat_tuple t = {.proto = p->proto == 6 ? NAT_TCP : p->proto == 17 ? NAT_UDP : NAT_ICMP, .session = p->session,
+                                .inside = p->src, .inside_port = p->src_port};
+    const struct nat_map *map = nat_map_find(m->nat, &t);
+    return map != NULL ? map->port : 0;
+}
+
+/* What was sent comes back at once with its ends exchanged: it must reach the sender as if no NAT were there. */
+static inline void model_return(struct model *m, const struct ref_packet *sent)
+{
+    const uint8_t *out = m->r.packet;
+    struct ref_packet back = {.proto = sent->proto, .ttl = 64, .flags = TCP_ACK, .src = build_get32(out + 16), .dst = build_get32(out + 12),
+                              .src_port = model_port(out, false), .dst_port = model_port(out, true)};
+    size_t len = model_build(m, m->packet, &back, 0, 8);
+    nat_out2in(m->nat, m->packet, len, NULL, m->ref.now_ms, &m->r);
+    ref_deliver(&m->ref, &back, false);
+    MODEL_CHECK(m->r.verdict == NAT_FORWARD && m->r.session == sent->session && build_valid(m->r.packet));
+    MODEL_CHECK(build_get32(m->r.packet + 16) == sent->src && build_get32(m->r.packet + 12) == sent->dst);
+    MODEL_CHECK(model_port(m->r.packet, false) == sent->src_port);
+    MODEL_CHECK(sent->proto == 1 || model_port(m->r.packet, true) == sent->dst_port);
+    m->returned++;
+}
+
 static inline void model_in2out(struct model *m)
 {
     uint8_t ops = model_u8(m), look = model_u8(m);
@@ -105,11 +149,7 @@ static inline void model_in2out(struct model *m)
     memcpy(m->before, m->packet, len);
     nat_in2out(m->nat, p.session, m->packet, len, model_offload(&p, look), m->ref.now_ms, &m->r);
 
-    /* the packet of a filtered hairpin does not show which port its new mapping got: ask */
-    const struct nat_tuple t = {.proto = p.proto == 6 ? NAT_TCP : p.proto == 17 ? NAT_UDP : NAT_ICMP, .session = p.session,
-                                .inside = p.src, .inside_port = p.src_port};
-    const struct nat_map *map = nat_map_find(m->nat, &t);
-    uint16_t chosen = map != NULL ? map->port : 0;
+    uint16_t chosen = model_chosen(m, &p);
     MODEL_CHECK((m->r.verdict != NAT_FORWARD && m->r.verdict != NAT_HAIRPIN) || model_port(m->r.packet, true) == chosen ||
                 p.proto == 1);
     struct ref_outcome want = ref_in2out(&m->ref, &p, chosen);
@@ -120,6 +160,8 @@ static inline void model_in2out(struct model *m)
             MODEL_CHECK(model_port(m->r.packet, true) == want.flow->port);
         model_check_translated(m, &want.to, len);
         m->forwarded++;
+        if ((look & 7) == 7)
+            model_return(m, &p);
     } else if (want.verdict == NAT_HAIRPIN) {
         MODEL_CHECK(m->r.session == want.to.session);
         model_check_translated(m, &want.to, len);
@@ -213,15 +255,21 @@ static inline void model_error(struct model *m, bool inward)
 
 static inline void model_time(struct model *m)
 {
-    uint64_t ms = PICK(m, 100, 1000, 1000, 29900, 30000, 60000, 119900, 120000, 239900, 240000, 300000, 7440000);
+    uint64_t ms = PICK(m, 100, 100, 100, 1000, 1000, 1900, 604800000, 29900, 30000, 60000, 119900, 120000, 239900, 240000, 300000, 7440000);
     ref_advance(&m->ref, m->ref.now_ms + ms);
     nat_tick(m->nat, m->ref.now_ms);
 }
 
+#include "nat/model_fragments.h"
+
 static inline void model_step(struct model *m)
 {
     uint8_t op = model_u8(m);
-    if (op < 120) {
+    if (op < 30) {
+        model_fragment(m);
+    } else if (op < 36) {
+        model_garbage(m);
+    } else if (op < 120) {
         model_in2out(m);
     } else if (op < 210) {
         model_out2in(m);

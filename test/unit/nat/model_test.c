@@ -11,8 +11,8 @@ static void nat_equals_the_naive_reference(void **state)
 {
     (void)state;
     static uint8_t bytes[100000];
-    unsigned forwarded = 0, answered = 0, hairpins = 0, errors = 0;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    unsigned forwarded = 0, answered = 0, hairpins = 0, errors = 0, returned = 0, reassembled = 0, killed = 0;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
         uint64_t random = seed * 0x9e3779b97f4a7c15ULL;
         static struct model m;
         memset(&m, 0, sizeof m);
@@ -22,8 +22,14 @@ static void nat_equals_the_naive_reference(void **state)
         answered += m.answered;
         hairpins += m.hairpins;
         errors += m.errors;
+        returned += m.returned;
+        reassembled += m.reassembled;
+        killed += m.killed;
     }
+    print_message("forwarded %u answered %u hairpins %u errors %u returned %u reassembled %u killed %u\n", forwarded, answered, hairpins, errors, returned,
+                  reassembled, killed);
     assert_true(forwarded > 10000 && answered > 10000 && hairpins > 100 && errors > 1000);
+    assert_true(returned > 1000 && reassembled > 500 && killed > 1000);
 }
 
 int main(void)
