@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tunnel/mesh.h"
+
 enum {
     HANDSHAKE_US = 20 * 1000 * 1000, /* a phone may still be waking its other leg */
     MESSAGE_MAX = 96 * 1024,         /* plain: base64 of the largest packet with line breaks */
@@ -14,7 +16,8 @@ enum {
 
 struct carrier {
     struct io_loop *loop;
-    struct ws *ws;
+    const struct carrier_wire *wire;
+    void *wire_ctx;
     struct tls *tls; /* NULL: plain */
     struct path path;
     const struct carrier_events *events;
@@ -36,6 +39,7 @@ static void fail(struct carrier *c, int failure)
     } words[] = {
         {-EKEYREJECTED, WS_CLOSE_WRONG_KEY, "wrong key"},
         {-EPROTOTYPE, WS_CLOSE_NO_KEY_SPOKEN, "one side is --plain, the other is not"},
+        {-EAFNOSUPPORT, WS_CLOSE_LAYER, "one side runs with --tap, the other does not"},
         {-EPROTONOSUPPORT, WS_CLOSE_VERSION, "the two sides are different versions of tether"},
         {-EUSERS, WS_CLOSE_BUSY, "the server has no room for another laptop"},
         {-ETIMEDOUT, WS_CLOSE_GOING_AWAY, "no answer"},
@@ -62,6 +66,8 @@ const char *carrier_failure_text(int failure)
         return "wrong key: the laptop and the server do not have the same one";
     case -EPROTOTYPE:
         return "one side runs with --plain, the other does not";
+    case -EAFNOSUPPORT:
+        return "one side runs with --tap, the other does not";
     case -EPROTONOSUPPORT:
         return "the two sides are different versions of tether";
     case -EUSERS:
@@ -80,10 +86,10 @@ const char *carrier_failure_text(int failure)
 static int send_plain(struct carrier *c, const uint8_t *packet, size_t len)
 {
     if (!c->text)
-        return ws_send(c->ws, WS_BINARY, packet, len);
+        return c->wire->send(c->wire_ctx, WS_BINARY, packet, len);
     uint8_t *out = c->message + MESSAGE_MAX;
     int n = EVP_EncodeBlock(out, packet, (int)len);
-    return ws_send(c->ws, WS_TEXT, out, (size_t)n);
+    return c->wire->send(c->wire_ctx, WS_TEXT, out, (size_t)n);
 }
 
 /* Base64 with line breaks anywhere (older peers wrap at 76 columns); EVP_Decode skips them. -1: not base64. */
@@ -106,7 +112,8 @@ static void whole_message(struct carrier *c, enum ws_opcode opcode)
         len = decode(c, packet);
     }
     c->message_len = 0;
-    if (opcode == WS_BINARY && len >= 3 && packet[0] == 0x16 && packet[1] == 0x03) { /* a TLS hello: it wants a key */
+    /* A TLS hello, or a keyed node's word to its hub: it wants a key. A station's address may begin like the former. */
+    if (opcode == WS_BINARY && len >= 3 && (c->path.ether ? packet[0] == MESH_MAGIC : packet[0] == 0x16 && packet[1] == 0x03)) {
         fail(c, -EPROTOTYPE);
         return;
     }
@@ -133,7 +140,7 @@ static void receive_plain(struct carrier *c, enum ws_opcode opcode, const uint8_
 static int on_tls_out(void *ctx, const uint8_t *data, size_t len)
 {
     struct carrier *c = ctx;
-    return c->closing && c->failure == 0 ? -EPIPE : ws_send(c->ws, WS_BINARY, data, len);
+    return c->closing && c->failure == 0 ? -EPIPE : c->wire->send(c->wire_ctx, WS_BINARY, data, len);
 }
 
 static int on_tls_plain(void *ctx, uint8_t *data, size_t len)
@@ -149,7 +156,13 @@ static int on_tls_ready(void *ctx)
     return 0;
 }
 
-static const struct tls_ops tls_ops = {.out = on_tls_out, .plain = on_tls_plain, .ready = on_tls_ready};
+static void on_tls_head(void *ctx, uint8_t *out)
+{
+    struct carrier *c = ctx;
+    c->wire->head(c->wire_ctx, out);
+}
+
+static const struct tls_ops tls_ops = {.out = on_tls_out, .plain = on_tls_plain, .ready = on_tls_ready, .head = on_tls_head};
 
 static void receive_keyed(struct carrier *c, enum ws_opcode opcode, const uint8_t *data, size_t len)
 {
@@ -160,17 +173,20 @@ static void receive_keyed(struct carrier *c, enum ws_opcode opcode, const uint8_
         fail(c, -EPROTOTYPE);
         return;
     }
+    if (!c->started && data[0] == MESH_MAGIC) {
+        fail(c, -EAFNOSUPPORT);
+        return;
+    }
     c->started = true;
     int failed = tls_receive(c->tls, data, len);
     if (failed)
         fail(c, failed);
 }
 
-/* --- websocket events --- */
+/* --- what the wire tells --- */
 
-static void on_data(void *ctx, enum ws_opcode opcode, const uint8_t *data, size_t len, bool fin)
+void carrier_receive(struct carrier *c, enum ws_opcode opcode, const uint8_t *data, size_t len, bool fin)
 {
-    struct carrier *c = ctx;
     if (c->closing)
         return;
     if (c->tls == NULL)
@@ -200,14 +216,15 @@ static int failure_of_code(int code)
         return -EPROTONOSUPPORT;
     case WS_CLOSE_BUSY:
         return -EUSERS;
+    case WS_CLOSE_LAYER:
+        return -EAFNOSUPPORT;
     default:
         return 0;
     }
 }
 
-static void on_closed(void *ctx, int code, const char *reason)
+void carrier_closed(struct carrier *c, int code, const char *reason)
 {
-    struct carrier *c = ctx;
     c->closing = true;
     c->path.failed = true;
     if (c->failure == 0)
@@ -216,8 +233,42 @@ static void on_closed(void *ctx, int code, const char *reason)
     release(c);
 }
 
+/* --- a websocket of its own --- */
+
+static void on_data(void *ctx, enum ws_opcode opcode, const uint8_t *data, size_t len, bool fin)
+{
+    carrier_receive(ctx, opcode, data, len, fin);
+}
+
+static void on_closed(void *ctx, int code, const char *reason)
+{
+    carrier_closed(ctx, code, reason);
+}
+
 static const struct ws_events ws_events = {.data = on_data, .closed = on_closed};
 static const struct ws_events no_events = {0};
+
+static int wire_send(void *wire, enum ws_opcode opcode, const uint8_t *data, size_t len)
+{
+    return ws_send(wire, opcode, data, len);
+}
+
+static bool wire_congested(void *wire)
+{
+    return ws_backlog(wire) > ws_high_water();
+}
+
+static void wire_close(void *wire, int ws_code, const char *reason)
+{
+    ws_close(wire, ws_code, reason);
+}
+
+static const char *wire_peer(void *wire)
+{
+    return ws_peer(wire);
+}
+
+static const struct carrier_wire ws_wire = {.send = wire_send, .congested = wire_congested, .close = wire_close, .peer = wire_peer};
 
 /* --- path operations --- */
 
@@ -235,7 +286,7 @@ static int path_send(void *ctx, const uint8_t *data, size_t len)
 static bool path_congested(void *ctx)
 {
     struct carrier *c = ctx;
-    return ws_backlog(c->ws) > ws_high_water();
+    return c->wire->congested(c->wire_ctx);
 }
 
 static int path_packet(void *ctx, uint8_t *packet, size_t len, const struct offload *offload)
@@ -263,6 +314,12 @@ static int path_activate(void *ctx)
     return c->events->activate ? c->events->activate(c->ctx, c) : -EPROTO;
 }
 
+static int path_node(void *ctx, const struct frame_node *node)
+{
+    struct carrier *c = ctx;
+    return c->events->node ? c->events->node(c->ctx, c, node) : -EPROTO;
+}
+
 static int path_bye(void *ctx, const struct frame_bye *bye)
 {
     struct carrier *c = ctx;
@@ -279,6 +336,7 @@ static const struct path_ops path_ops = {
     .welcome = path_welcome,
     .activate = path_activate,
     .bye = path_bye,
+    .node = path_node,
 };
 
 /* --- public --- */
@@ -288,34 +346,58 @@ static int prepare(struct carrier *c, struct tls_context *tls)
     int failed = path_init(&c->path, tls == NULL, &path_ops, c, c->opened_us);
     if (failed)
         return failed;
-    if (tls != NULL)
-        return tls_new(tls, &tls_ops, c, &c->tls);
+    if (tls != NULL) {
+        failed = tls_new(tls, &tls_ops, c, &c->tls);
+        if (!failed)
+            tls_headroom(c->tls, c->wire->head_len);
+        return failed;
+    }
     c->base64 = EVP_ENCODE_CTX_new();
     c->message = malloc(2 * MESSAGE_MAX);
     return c->base64 == NULL || c->message == NULL ? -ENOMEM : 0;
 }
 
+static struct carrier *make(struct io_loop *loop, const struct carrier_wire *wire, void *wire_ctx, struct tls_context *tls,
+                            bool client, const struct carrier_events *events, void *ctx)
+{
+    struct carrier *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    c->loop = loop, c->wire = wire, c->wire_ctx = wire_ctx, c->events = events, c->ctx = ctx, c->client = client;
+    c->opened_us = io_now_us();
+    if (prepare(c, tls) == 0)
+        return c;
+    release(c);
+    return NULL;
+}
+
+static void start(struct carrier *c)
+{
+    int failed = c->client && c->tls != NULL ? tls_start(c->tls) : 0;
+    if (failed)
+        fail(c, failed);
+}
+
 struct carrier *carrier_open(struct io_loop *loop, struct ws *ws, struct tls_context *tls, bool client,
                              const struct carrier_events *events, void *ctx)
 {
-    struct carrier *c = calloc(1, sizeof *c);
-    if (c != NULL) {
-        c->loop = loop, c->ws = ws, c->events = events, c->ctx = ctx, c->client = client;
-        c->opened_us = io_now_us();
-    }
-    if (c == NULL || prepare(c, tls) < 0) {
-        if (c != NULL)
-            release(c);
+    struct carrier *c = make(loop, &ws_wire, ws, tls, client, events, ctx);
+    if (c == NULL) {
         ws_listen(ws, &no_events, NULL);
         ws_close(ws, WS_CLOSE_BUSY, "out of memory");
         return NULL;
     }
     ws_listen(ws, &ws_events, c);
-    if (client && tls != NULL) {
-        int failed = tls_start(c->tls);
-        if (failed)
-            fail(c, failed);
-    }
+    start(c);
+    return c;
+}
+
+struct carrier *carrier_open_wire(struct io_loop *loop, const struct carrier_wire *ops, void *wire, struct tls_context *tls,
+                                  bool client, const struct carrier_events *events, void *ctx)
+{
+    struct carrier *c = make(loop, ops, wire, tls, client, events, ctx);
+    if (c != NULL)
+        start(c);
     return c;
 }
 
@@ -324,7 +406,7 @@ void carrier_close(struct carrier *c, int ws_code, const char *reason)
     if (c->closing)
         return;
     c->closing = true;
-    ws_close(c->ws, ws_code, reason);
+    c->wire->close(c->wire_ctx, ws_code, reason);
 }
 
 void carrier_tick(struct carrier *c)
@@ -348,9 +430,14 @@ struct carrier *carrier_of(struct path *path)
     return path->ctx;
 }
 
+void *carrier_wire_ctx(const struct carrier *c)
+{
+    return c->wire_ctx;
+}
+
 const char *carrier_peer(const struct carrier *c)
 {
-    return ws_peer(c->ws);
+    return c->wire->peer(c->wire_ctx);
 }
 
 void carrier_set_owner(struct carrier *c, void *owner)

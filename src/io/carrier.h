@@ -3,6 +3,8 @@
  *
  *     keyed:  ws message = piece of a TLS 1.3 stream = frames      plain:  ws message = one packet (text: base64 of it)
  *
+ * What carries it need not be a websocket of its own: carrier_open_wire() takes anything that carries messages in order.
+ *
  * Both roles use it; what differs (who starts, what a HELLO means) is in the callbacks. A plain carrier answers in the form
  * it heard last, binary until then.
  */
@@ -23,6 +25,7 @@ struct carrier_events {
     int (*welcome)(void *ctx, struct carrier *c, const struct frame_welcome *welcome);
     int (*activate)(void *ctx, struct carrier *c);
     void (*bye)(void *ctx, struct carrier *c, const struct frame_bye *bye);
+    int (*node)(void *ctx, struct carrier *c, const struct frame_node *node);
     /** A packet came. Mutable, borrowed. @param offload NULL: a plain carrier, which is not told */
     void (*packet)(void *ctx, struct carrier *c, uint8_t *packet, size_t len, const struct offload *offload);
     /** The last call. failure: 0, or why (-EKEYREJECTED, -EPROTOTYPE: one side is plain, -EPROTO, -ETIMEDOUT …) */
@@ -37,6 +40,26 @@ struct carrier_events {
  */
 struct carrier *carrier_open(struct io_loop *loop, struct ws *ws, struct tls_context *tls, bool client,
                              const struct carrier_events *events, void *ctx);
+/** What carries a carrier. */
+struct carrier_wire {
+    int (*send)(void *wire, enum ws_opcode opcode, const uint8_t *data, size_t len);
+    bool (*congested)(void *wire);
+    /** Close, and tell carrier_closed() later, from the loop. */
+    void (*close)(void *wire, int ws_code, const char *reason);
+    const char *(*peer)(void *wire);
+    /** Fill the head of the next message: head_len bytes that the wire wants in front of each (keyed only). */
+    void (*head)(void *wire, uint8_t *out);
+    size_t head_len;
+};
+/** The same on another wire. What it receives is handed to carrier_receive(). @return NULL when memory is out */
+struct carrier *carrier_open_wire(struct io_loop *loop, const struct carrier_wire *ops, void *wire, struct tls_context *tls,
+                                  bool client, const struct carrier_events *events, void *ctx);
+/** A piece of a message came. fin: its last one. */
+void carrier_receive(struct carrier *c, enum ws_opcode opcode, const uint8_t *data, size_t len, bool fin);
+/** The wire it was opened on. */
+void *carrier_wire_ctx(const struct carrier *c);
+/** The wire is gone: the carrier ends here. */
+void carrier_closed(struct carrier *c, int ws_code, const char *reason);
 /** Say goodbye and close; closed() follows. */
 void carrier_close(struct carrier *c, int ws_code, const char *reason);
 /** About once a second: pings, handshake and dead-path timeouts. */

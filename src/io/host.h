@@ -55,6 +55,12 @@ int host_addr_add(struct host *host, const char *ifname, struct host_cidr cidr, 
  * @return descriptor (non-blocking, close on exec) or -errno; on Linux a virtio_net_hdr (10 bytes) stands in front of each packet
  */
 int host_tun_open(struct host *host, const char *name, struct host_cidr cidr, int mtu, struct err *err);
+/**
+ * Open a TAP that vanishes with its descriptor and bring it up; a persistent one of that name that nobody uses is taken as it is.
+ *
+ * @return as host_tun_open(); Ethernet frames without their checksum
+ */
+int host_tap_open(struct host *host, const char *name, int mtu, struct err *err);
 /** Route a prefix into a device of ours (goes with the device). 0.0.0.0/0 becomes 0/1 and 128/1. */
 int host_route_add(struct host *host, const char *ifname, struct host_cidr cidr, struct err *err);
 /** Route all IPv6 (::/1, 8000::/1) into our TUN so the role can refuse it; 0 also when the machine has no IPv6. */

@@ -31,7 +31,7 @@ struct tls {
     void *ctx;
     const uint8_t *in; /* ciphertext not yet read by OpenSSL */
     size_t in_len;
-    size_t out_len, sent_bytes;
+    size_t head_len, out_len, sent_bytes; /* out_len counts the head, which is there from the beginning */
     bool ready, overflow;
     uint8_t out[OUT_MAX];
     uint8_t plain[PLAIN_MAX];
@@ -192,14 +192,21 @@ void tls_free(struct tls *tls)
     free(tls);
 }
 
+void tls_headroom(struct tls *tls, size_t len)
+{
+    tls->head_len = tls->out_len = len < TLS_HEADROOM_MAX ? len : TLS_HEADROOM_MAX;
+}
+
 static int flush(struct tls *t)
 {
     if (t->overflow)
         return -EIO;
-    if (t->out_len == 0)
+    if (t->out_len == t->head_len)
         return 0;
     size_t len = t->out_len;
-    t->out_len = 0;
+    t->out_len = t->head_len;
+    if (t->head_len > 0)
+        t->ops->head(t->ctx, t->out);
     return t->ops->out(t->ctx, t->out, len);
 }
 

@@ -14,7 +14,7 @@
 
 #include "base/err.h"
 
-enum { TLS_KEY_LEN = 32 };
+enum { TLS_KEY_LEN = 32, TLS_HEADROOM_MAX = 32 };
 
 struct tls_context;
 struct tls;
@@ -26,6 +26,8 @@ struct tls_ops {
     int (*plain)(void *ctx, uint8_t *data, size_t len);
     /** The handshake is done: both sides hold the key. */
     int (*ready)(void *ctx);
+    /** Write the bytes that tls_headroom() left free in front of the next message; NULL without such. */
+    void (*head)(void *ctx, uint8_t *out);
 };
 
 /** One per role. @param server which side of TLS it is */
@@ -34,6 +36,8 @@ void tls_context_free(struct tls_context *context);
 
 int tls_new(struct tls_context *context, const struct tls_ops *ops, void *ctx, struct tls **ret_tls);
 void tls_free(struct tls *tls);
+/** Before anything is sent: leave `len` bytes free in front of each message, at most TLS_HEADROOM_MAX, for ops->head() to fill. */
+void tls_headroom(struct tls *tls, size_t len);
 /** The client's first flight. */
 int tls_start(struct tls *tls);
 /**

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "tether/packet.h"
+#include "tunnel/ether_flow.h"
 
 enum {
     TARGET_US = 5000, INTERVAL_US = 100000, /* RFC 8290 section 5.2 */
@@ -129,7 +130,8 @@ bool fairq_push(struct fairq *q, struct pbuf *take_b, uint64_t now_us)
         pbuf_put(q->pool, take_b);
         return false;
     }
-    struct fairq_flow *flow = &q->flow[fairq_hash(&q->key, take_b->data, take_b->len)];
+    uint32_t hash = (q->ether ? ether_flow_hash : fairq_hash)(&q->key, take_b->data, take_b->len);
+    struct fairq_flow *flow = &q->flow[hash];
     take_b->time_us = now_us;
     take_b->next = NULL;
     if (flow->tail != NULL)
@@ -154,8 +156,7 @@ bool fairq_push(struct fairq *q, struct pbuf *take_b, uint64_t now_us)
 
 /* --- what goes next --- */
 
-/* Congestion experienced, where the sender understands it (RFC 3168). */
-static bool mark(uint8_t *packet, size_t len)
+bool fairq_mark(uint8_t *packet, size_t len)
 {
     if (len < 20 || packet[0] >> 4 != 4 || (packet[1] & ECN_MASK) == 0)
         return false;
@@ -178,7 +179,7 @@ static bool judge(struct fairq *q, struct fairq_flow *flow, uint64_t now_us)
         }
         if (!codel_drops(&flow->codel, &q->codel, sojourn, flow->bytes, now_us))
             return true;
-        if (mark(b->data, b->len)) {
+        if (q->ether ? ether_flow_mark(b->data, b->len) : fairq_mark(b->data, b->len)) {
             q->marked++;
             return true;
         }

@@ -40,6 +40,7 @@ struct fairq {
     struct fairq_flow *flow; /**< FAIRQ_FLOWS of them, made with the first packet */
     struct fairq_list fresh, old;
     struct codel_params codel;
+    bool ether;              /**< the packets are Ethernet frames */
     uint32_t quantum;        /**< bytes a flow may send in one turn */
     size_t held, held_max;   /**< bytes of memory */
     size_t bytes, packets;
@@ -71,5 +72,7 @@ void fairq_take(struct fairq *q, uint8_t *out);
 size_t fairq_shed(struct fairq *q);
 /** Which flow a packet belongs to: any bytes will do. @return below FAIRQ_FLOWS */
 uint32_t fairq_hash(const struct siphash_key *key, const uint8_t *packet, size_t len);
+/** Congestion experienced, where the sender understands it (RFC 3168). @return false: it does not, drop the packet */
+bool fairq_mark(uint8_t *packet, size_t len);
 
 #endif

@@ -90,6 +90,19 @@ size_t frame_put_activate(uint8_t *out)
     return finish(out, FRAME_ACTIVATE, 0);
 }
 
+size_t frame_put_node(uint8_t *out, const struct frame_node *node)
+{
+    uint8_t *p = out + FRAME_HEADER_LEN;
+    size_t name_len = strnlen(node->name, FRAME_NAME_MAX);
+    put_be16(p, node->version);
+    put_be16(p + 2, 0);
+    put_be32(p + 4, node->from);
+    put_be32(p + 8, node->to);
+    p[12] = (uint8_t)name_len;
+    memcpy(p + 13, node->name, name_len);
+    return finish(out, FRAME_NODE, 13 + name_len);
+}
+
 size_t frame_put_bye(uint8_t *out, uint16_t code, const char *text)
 {
     size_t len = strnlen(text, 200);
@@ -143,6 +156,16 @@ bool frame_get_welcome(const uint8_t *body, size_t len, struct frame_welcome *re
     return true;
 }
 
+bool frame_get_node(const uint8_t *body, size_t len, struct frame_node *ret_node)
+{
+    if (len < 13 || body[12] > FRAME_NAME_MAX || len < 13u + body[12])
+        return false;
+    *ret_node = (struct frame_node){.version = (uint16_t)get_be16(body), .from = get_be32(body + 4), .to = get_be32(body + 8)};
+    memcpy(ret_node->name, body + 13, body[12]);
+    text_tame(ret_node->name);
+    return true;
+}
+
 bool frame_get_bye(const uint8_t *body, size_t len, struct frame_bye *ret_bye)
 {
     if (len < 2)
@@ -157,7 +180,7 @@ bool frame_get_bye(const uint8_t *body, size_t len, struct frame_bye *ret_bye)
 
 static size_t body_max(uint8_t type)
 {
-    return type == FRAME_PACKET || type == FRAME_LARGE ? FRAME_DATA_MAX : FRAME_CONTROL_MAX;
+    return type == FRAME_PACKET || type == FRAME_LARGE || type == FRAME_ETHER ? FRAME_DATA_MAX : FRAME_CONTROL_MAX;
 }
 
 /* Move input behind what is held until `want` bytes are held. True when they are. */

@@ -23,6 +23,7 @@
 enum frame_type {
     FRAME_PACKET = 1,   /* one IP packet, finished */
     FRAME_LARGE = 2,    /* one IP packet behind what it needs to be finished: struct offload */
+    FRAME_ETHER = 3,    /* one Ethernet frame, finished, without its checksum */
     FRAME_ACK = 4,      /* how much data arrived */
     FRAME_PING = 5,     /* 8 bytes, returned in a PONG */
     FRAME_PONG = 6,
@@ -30,15 +31,17 @@ enum frame_type {
     FRAME_WELCOME = 8,  /* the server's answer */
     FRAME_ACTIVATE = 9, /* laptop: answer me on this path from now on */
     FRAME_BYE = 10,     /* leaving, and why */
+    FRAME_NODE = 11,    /* layer 2, both ways, first: who I am, and whom I take you for */
 };
 
 enum {
     FRAME_HEADER_LEN = 4,
-    FRAME_DATA_MAX = 65600,  /* body of a PACKET or LARGE */
+    FRAME_DATA_MAX = 65600,  /* body of a PACKET, LARGE or ETHER */
     FRAME_OFFLOAD_LEN = 4,   /* in front of the packet in a LARGE */
     FRAME_CONTROL_MAX = 1024, /* body of anything else */
     FRAME_TOKEN_LEN = 16,
     FRAME_DNS_MAX = 4,
+    FRAME_NAME_MAX = 32,
     FRAME_VERSION = 1,
 };
 
@@ -66,8 +69,14 @@ struct frame_bye {
     char text[201]; /**< tamed: see base/text.h */
 };
 
+struct frame_node {
+    uint16_t version;
+    uint32_t from, to; /**< nodes as in the clear header (mesh.h): what the hub claims is proven here */
+    char name[FRAME_NAME_MAX + 1]; /**< for people; tamed when read */
+};
+
 struct frame_ack {
-    uint64_t bytes;    /**< of PACKET and LARGE frames, headers included, received on this path since it began */
+    uint64_t bytes;    /**< of PACKET, LARGE and ETHER frames, headers included, received on this path since it began */
     uint32_t clock_us; /**< the acknowledging end's clock, which wraps around, when the newest of them arrived */
 };
 
@@ -83,6 +92,7 @@ size_t frame_put_ping(uint8_t *out, enum frame_type ping_or_pong, uint64_t opaqu
 size_t frame_put_hello(uint8_t *out, const struct frame_hello *hello);
 size_t frame_put_welcome(uint8_t *out, const struct frame_welcome *welcome);
 size_t frame_put_activate(uint8_t *out);
+size_t frame_put_node(uint8_t *out, const struct frame_node *node);
 size_t frame_put_bye(uint8_t *out, uint16_t code, const char *text);
 
 /* Each reads a body; false when it is too short. Longer is fine: a later version may append. */
@@ -92,6 +102,7 @@ bool frame_get_ack(const uint8_t *body, size_t len, struct frame_ack *ret_ack);
 bool frame_get_ping(const uint8_t *body, size_t len, uint64_t *ret_opaque);
 bool frame_get_hello(const uint8_t *body, size_t len, struct frame_hello *ret_hello);
 bool frame_get_welcome(const uint8_t *body, size_t len, struct frame_welcome *ret_welcome);
+bool frame_get_node(const uint8_t *body, size_t len, struct frame_node *ret_node);
 bool frame_get_bye(const uint8_t *body, size_t len, struct frame_bye *ret_bye);
 
 /** Cuts a stream into frames. A frame that lies whole in the input is not copied. */

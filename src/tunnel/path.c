@@ -80,7 +80,10 @@ static size_t tune(const struct path *p, struct fairq *q)
 /* The packet is in its place behind what was gathered: put its frame around it. */
 static void add(struct path *p, size_t overhead, size_t len, const struct offload *offload)
 {
-    frame_put_packet(p->out + p->out_len, len, offload);
+    if (p->ether)
+        frame_put_header(p->out + p->out_len, FRAME_ETHER, len);
+    else
+        frame_put_packet(p->out + p->out_len, len, offload);
     p->last_at = p->out_len + overhead;
     p->last_len = len;
     p->last = *offload;
@@ -97,7 +100,7 @@ static bool joined(struct path *p, uint8_t *next, size_t len, const struct offlo
     struct offload joint = p->last;
     size_t joint_len = p->last_len, grown = FRAME_OFFLOAD_LEN * (p->last.seg_len == 0 && !p->last.partial);
     uint8_t *packet = p->out + p->last_at;
-    if (p->last_at == 0 || p->last_at + p->last_len != p->out_len ||
+    if (p->ether || p->last_at == 0 || p->last_at + p->last_len != p->out_len ||
         !tcp_coalesce(packet, &joint_len, IP4_MAX_LEN, &joint, next, len, offload))
         return false;
     if (grown > 0) /* it has an offload now, which wants its place */
@@ -184,7 +187,7 @@ static int on_packet(struct path *p, uint8_t type, uint8_t *body, size_t len)
         body += FRAME_OFFLOAD_LEN;
         len -= FRAME_OFFLOAD_LEN;
     }
-    if (!p->up) /* before the session is agreed on nothing is forwarded */
+    if (!p->up || (type == FRAME_ETHER) != p->ether) /* before the session is agreed on nothing is forwarded */
         return -EPROTO;
     p->received_packets++;
     p->received_bytes += len;
@@ -198,6 +201,7 @@ static int on_control(struct path *p, uint8_t type, const uint8_t *body, size_t 
         struct frame_hello hello;
         struct frame_welcome welcome;
         struct frame_bye bye;
+        struct frame_node node;
         uint64_t opaque;
     } f;
     uint8_t reply[FRAME_HEADER_LEN + 8];
@@ -224,6 +228,8 @@ static int on_control(struct path *p, uint8_t type, const uint8_t *body, size_t 
         return p->ops->activate(p->ctx);
     case FRAME_BYE:
         return frame_get_bye(body, len, &f.bye) ? p->ops->bye(p->ctx, &f.bye) : -EPROTO;
+    case FRAME_NODE:
+        return p->ops->node != NULL && frame_get_node(body, len, &f.node) ? p->ops->node(p->ctx, &f.node) : -EPROTO;
     default:
         return 0;
     }
@@ -232,7 +238,8 @@ static int on_control(struct path *p, uint8_t type, const uint8_t *body, size_t 
 static int on_frame(void *ctx, uint8_t type, uint8_t *body, size_t len)
 {
     struct path *p = ctx;
-    return type == FRAME_PACKET || type == FRAME_LARGE ? on_packet(p, type, body, len) : on_control(p, type, body, len);
+    bool data = type == FRAME_PACKET || type == FRAME_LARGE || type == FRAME_ETHER;
+    return data ? on_packet(p, type, body, len) : on_control(p, type, body, len);
 }
 
 int path_receive(struct path *p, uint8_t *data, size_t len, uint64_t now_us)

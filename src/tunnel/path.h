@@ -32,13 +32,15 @@ struct path_ops {
     int (*welcome)(void *ctx, const struct frame_welcome *welcome);
     int (*activate)(void *ctx);
     int (*bye)(void *ctx, const struct frame_bye *bye);
+    int (*node)(void *ctx, const struct frame_node *node); /* NULL: not layer 2 */
 };
 
 struct path {
     const struct path_ops *ops;
     void *ctx;
     bool plain;
-    bool up;              /**< HELLO and WELCOME were exchanged: packets may be sent */
+    bool ether;           /**< Ethernet frames instead of IP packets; its session's */
+    bool up;              /**< HELLO and WELCOME (layer 2: NODEs) were exchanged: packets may be sent */
     bool failed;          /**< a send failed: nothing more is sent */
     struct window window;
     struct frame_reader reader;
@@ -46,7 +48,7 @@ struct path {
     size_t out_len, out_data;
     size_t last_at, last_len;   /**< the packet gathered last, in the batch; 0: there is none */
     struct offload last;
-    struct acker acker;         /**< of PACKET and LARGE frames, headers included */
+    struct acker acker;         /**< of PACKET, LARGE and ETHER frames, headers included */
     uint64_t now_us;            /**< during path_receive() */
     uint64_t heard_us, ping_us, ping_answered_us; /**< when anything came; last ping sent; last ping that was answered */
     uint64_t rtt_us;            /**< of pings, smoothed; 0: unknown */

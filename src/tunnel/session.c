@@ -13,6 +13,11 @@ void session_init(struct session *s, uint32_t id, const uint8_t token[FRAME_TOKE
     fairq_init(&s->queue, pool, SESSION_QUEUE_BYTES, SESSION_QUEUE_AGE_US, key);
 }
 
+void session_carry_ether(struct session *s)
+{
+    s->queue.ether = true;
+}
+
 void session_done(struct session *s)
 {
     fairq_done(&s->queue);
@@ -28,6 +33,7 @@ struct path *session_attach(struct session *s, struct path *path)
                 evicted = s->path[i];
         session_detach(s, evicted, path->heard_us);
     }
+    path->ether = s->queue.ether;
     s->path[s->path_count++] = path;
     s->active = path;
     return evicted;

@@ -33,6 +33,8 @@ struct session {
 
 void session_init(struct session *s, uint32_t id, const uint8_t token[FRAME_TOKEN_LEN], struct pbuf_pool *pool,
                   uint64_t now_us);
+/** Before anything else: this session's packets are Ethernet frames. */
+void session_carry_ether(struct session *s);
 void session_done(struct session *s);
 /** Add a path and make it active. @return the path that must be closed to make room, or NULL */
 struct path *session_attach(struct session *s, struct path *path);

@@ -58,7 +58,13 @@ static int on_bye(void *ctx, const struct frame_bye *bye)
     FUZZ_CHECK(strlen(bye->text) < sizeof bye->text);
     return 0;
 }
-static const struct path_ops ops = {on_send, on_congested, on_packet, on_hello, on_welcome, on_activate, on_bye};
+static int on_node(void *ctx, const struct frame_node *node)
+{
+    (void)ctx;
+    FUZZ_CHECK(strlen(node->name) <= FRAME_NAME_MAX);
+    return 0;
+}
+static const struct path_ops ops = {on_send, on_congested, on_packet, on_hello, on_welcome, on_activate, on_bye, on_node};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -70,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (path_init(&p, false, &ops, &e, now_us) < 0)
         abort();
     p.up = true;
+    p.ether = piece & 1;
     window_on_sent(&p.window, 5000, now_us); /* so that some acknowledgements are good */
     int failed = 0;
     while (in.size > 0 && !failed) {

@@ -1,8 +1,9 @@
 /*
- * io/linux/tun.c - the laptop's tunnel device
+ * io/linux/tun.c - the laptop's tunnel device, and the one for Ethernet
  *
  * Not persistent: device, addresses and routes go when the last descriptor does, however the process ends. IFF_TUN_EXCL makes
- * the kernel refuse a name that exists, so a persistent device of somebody else is never taken over.
+ * the kernel refuse a name that exists, so a persistent device of somebody else is never taken over. A TAP may be one: who made it, enslaved it
+ * to a bridge and named it to us wants exactly that; then it is left as it is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,8 @@
 #include "io/linux/host_priv.h"
 #include "io/linux/netlink.h"
 
-static int tun_create(const char *name, struct err *err)
+/* @param flags IFF_TUN or IFF_TAP, IFF_TUN_EXCL @return descriptor, or -EBUSY without words when the name is taken, or -errno */
+static int tun_create(const char *name, int flags, struct err *err)
 {
     int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
@@ -26,13 +28,13 @@ static int tun_create(const char *name, struct err *err)
                                     "--device /dev/net/tun --cap-add NET_ADMIN");
         return host_fail(err, rc, "open /dev/net/tun");
     }
-    struct ifreq req = {.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL)};
+    struct ifreq req = {.ifr_flags = (short)(flags | IFF_NO_PI | IFF_VNET_HDR)};
     memcpy(req.ifr_name, name, strlen(name) + 1);
     if (ioctl(fd, TUNSETIFF, &req) != 0) {
         int rc = -errno;
         close(fd);
         if (rc == -EBUSY || rc == -EEXIST)
-            return err_set(err, -EBUSY, "device %s: there is one of that name already; name another with --tun NAME", name);
+            return -EBUSY;
         return host_fail(err, rc, "make tunnel device %s", name);
     }
     return fd;
@@ -57,15 +59,24 @@ static int tun_set_up(const char *name, struct host_cidr cidr, int mtu, struct e
     return rc != 0 ? host_fail(err, rc, "set up tunnel device %s", name) : 0;
 }
 
-int host_tun_open(struct host *host, const char *name, struct host_cidr cidr, int mtu, struct err *err)
+static int check_name(const char *name, const char *option, struct err *err)
 {
-    (void)host; /* nothing to journal */
     size_t len = strlen(name);
     /* '%' would make the kernel choose a number that we then do not know. */
     if (len == 0 || len >= IFNAMSIZ || strpbrk(name, "/% \t\n") != NULL)
-        return err_set(err, -EINVAL, "device name \"%.40s\": 1 to %d characters without blanks, '/' or '%%'; see --tun NAME",
-                       name, IFNAMSIZ - 1);
-    int fd = tun_create(name, err);
+        return err_set(err, -EINVAL, "device name \"%.40s\": 1 to %d characters without blanks, '/' or '%%'; see --%s NAME",
+                       name, IFNAMSIZ - 1, option);
+    return 0;
+}
+
+int host_tun_open(struct host *host, const char *name, struct host_cidr cidr, int mtu, struct err *err)
+{
+    (void)host; /* nothing to journal */
+    int fd = check_name(name, "tun", err);
+    if (fd == 0)
+        fd = tun_create(name, IFF_TUN | IFF_TUN_EXCL, err);
+    if (fd == -EBUSY)
+        return err_set(err, -EBUSY, "device %s: there is one of that name already; name another with --tun NAME", name);
     if (fd < 0)
         return fd;
     int rc = tun_set_up(name, cidr, mtu, err);
@@ -74,4 +85,32 @@ int host_tun_open(struct host *host, const char *name, struct host_cidr cidr, in
         return rc;
     }
     return fd;
+}
+
+static int tap_set_up(const char *name, int mtu, struct err *err)
+{
+    struct netlink_link link;
+    int rc = netlink_link_by_name(name, &link);
+    if (rc == 0 && link.mtu != mtu) /* not else: it would keep the device from following its bridge's */
+        rc = netlink_link_set_mtu(link.index, mtu);
+    if (rc == 0)
+        rc = netlink_link_set_up(link.index, true);
+    return rc != 0 ? host_fail(err, rc, "set up tunnel device %s with MTU %d", name, mtu) : 0;
+}
+
+int host_tap_open(struct host *host, const char *name, int mtu, struct err *err)
+{
+    (void)host; /* nothing to journal */
+    int fd = check_name(name, "tap", err);
+    if (fd == 0)
+        fd = tun_create(name, IFF_TAP | IFF_TUN_EXCL, err);
+    if (fd == -EBUSY) {
+        fd = tun_create(name, IFF_TAP, err);
+        return fd == -EBUSY || fd == -EINVAL
+                   ? err_set(err, -EBUSY, "device %s: it is in use, or no TAP; name another with --tap NAME", name) : fd;
+    }
+    int rc = fd < 0 ? fd : tap_set_up(name, mtu, err);
+    if (rc != 0 && fd >= 0)
+        close(fd);
+    return rc != 0 ? rc : fd;
 }

@@ -161,6 +161,11 @@ static void every_truncation_is_refused_without_overreading(void **state)
         struct frame_hello h;
         assert_false(frame_get_hello(guard_place(&guard, out + 4, cut), cut, &h));
     }
+    len = frame_put_node(out, &(struct frame_node){.version = 1, .from = 2, .to = 3, .name = "attic"});
+    for (size_t cut = 0; cut <= len - FRAME_HEADER_LEN; cut++) {
+        struct frame_node n;
+        assert_true(frame_get_node(guard_place(&guard, out + 4, cut), cut, &n) == (cut == len - FRAME_HEADER_LEN));
+    }
     for (size_t cut = 0; cut < 12; cut++) {
         struct frame_ack a;
         uint64_t opaque;

@@ -22,7 +22,7 @@ struct end {
     int send_fails;
     struct offload offload;      /* of the last packet */
     uint8_t packet[IP4_MAX_LEN];
-    size_t packets, packet_bytes, hellos, welcomes, activates, byes;
+    size_t packets, packet_bytes, hellos, welcomes, activates, byes, nodes;
 };
 
 static int end_send(void *ctx, const uint8_t *data, size_t len)
@@ -75,7 +75,14 @@ static int end_bye(void *ctx, const struct frame_bye *bye)
     ((struct end *)ctx)->byes++;
     return 0;
 }
-static const struct path_ops end_ops = {end_send, end_congested, end_packet, end_hello, end_welcome, end_activate, end_bye};
+static int end_node(void *ctx, const struct frame_node *node)
+{
+    (void)node;
+    ((struct end *)ctx)->nodes++;
+    return 0;
+}
+static const struct path_ops end_ops = {end_send,    end_congested, end_packet, end_hello,
+                                        end_welcome, end_activate,  end_bye,    end_node};
 
 static struct end *end_new(bool plain, bool up)
 {
@@ -174,6 +181,39 @@ static void segments_in_a_row_become_one_packet(void **state)
     path_flush(&b->path, NULL, SECOND + 20000);
     assert_int_equal(carry(b, a, SECOND + 20000), 0);
     assert_true(a->path.window.sent == a->path.window.acked);
+    session_detach(&f.s, &a->path, SECOND);
+    fixture_done(&f);
+    end_free(a);
+    end_free(b);
+}
+
+/* A session carries Ethernet or IP; what the far end says in the other's frames ends the path. */
+static void ethernet_crosses_whole_and_apart_from_packets(void **state)
+{
+    struct fixture f;
+    struct end *a = end_new(false, true), *b = end_new(false, true);
+    uint8_t frame[64];
+    (void)state;
+    fixture_init(&f);
+    session_carry_ether(&f.s);
+    session_attach(&f.s, &a->path);
+    assert_true(a->path.ether);
+    give(&f, 3, 1518, SECOND);
+    session_flush(&f.s, SECOND);
+    assert_int_equal(a->wire[0], FRAME_ETHER);
+    b->path.ether = true;
+    assert_int_equal(carry(a, b, SECOND + 10), 0);
+    assert_int_equal(b->packets, 3);
+    assert_int_equal(b->packet_bytes, 3 * 1518);
+    struct frame_node node = {.version = FRAME_VERSION, .from = 7, .to = 9, .name = "attic\n"};
+    assert_int_equal(path_receive(&b->path, frame, frame_put_node(frame, &node), SECOND), 0);
+    assert_int_equal(b->nodes, 1);
+    frame_put_header(frame, FRAME_PACKET, 20);
+    assert_int_equal(path_receive(&b->path, frame, 24, SECOND), -EPROTO);
+    end_free(b);
+    b = end_new(false, true);
+    frame_put_header(frame, FRAME_ETHER, 20);
+    assert_int_equal(path_receive(&b->path, frame, 24, SECOND), -EPROTO);
     session_detach(&f.s, &a->path, SECOND);
     fixture_done(&f);
     end_free(a);
@@ -398,6 +438,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packets_cross_in_batches_and_are_acknowledged),
         cmocka_unit_test(segments_in_a_row_become_one_packet),
+        cmocka_unit_test(ethernet_crosses_whole_and_apart_from_packets),
         cmocka_unit_test(no_more_than_the_window_leaves),
         cmocka_unit_test(nothing_is_forwarded_before_the_session_is_agreed),
         cmocka_unit_test(a_congested_carrier_holds_packets_back),

@@ -1,0 +1,58 @@
+/* tunnel/ether_flow.c - see ether_flow.h */
+#include "tunnel/ether_flow.h"
+
+#include "base/bytes.h"
+#include "tunnel/fairq.h"
+
+enum {
+    MACS_LEN = 12, TYPE_LEN = 2, TAG_LEN = 4, TAGS_MAX = 2,
+    TYPE_IP4 = 0x0800, TYPE_IP6 = 0x86dd, TYPE_VLAN = 0x8100, TYPE_QINQ = 0x88a8,
+    IP6_LEN = 40, PROTO_TCP = 6, PROTO_UDP = 17,
+    IP6_ECN_MASK = 0x30, /* in the second byte: the traffic class lies across two (RFC 8200 section 3) */
+};
+
+/* Where the payload begins, behind the type behind all tags; len when there is none. */
+static size_t payload_at(const uint8_t *frame, size_t len, uint32_t *ret_type)
+{
+    size_t at = MACS_LEN;
+    for (int tags = 0; at + TYPE_LEN <= len; tags++, at += TAG_LEN) {
+        *ret_type = get_be16(frame + at);
+        if (tags == TAGS_MAX || (*ret_type != TYPE_VLAN && *ret_type != TYPE_QINQ))
+            return at + TYPE_LEN;
+    }
+    *ret_type = 0;
+    return len;
+}
+
+static uint64_t hash_ip6(const struct siphash_key *key, const uint8_t *packet, size_t len)
+{
+    uint64_t from = siphash13_2(key, get_be64(packet + 8), get_be64(packet + 16));
+    uint64_t to = siphash13_2(key, get_be64(packet + 24), get_be64(packet + 32));
+    uint64_t ports = len >= IP6_LEN + 4 && (packet[6] == PROTO_TCP || packet[6] == PROTO_UDP) ? get_be32(packet + IP6_LEN) : 0;
+    return siphash13_2(key, from ^ (to << 1 | to >> 63), (uint64_t)packet[6] << 32 | ports);
+}
+
+uint32_t ether_flow_hash(const struct siphash_key *key, const uint8_t *frame, size_t len)
+{
+    uint32_t type;
+    size_t at = payload_at(frame, len, &type);
+    if (type == TYPE_IP4)
+        return fairq_hash(key, frame + at, len - at);
+    if (type == TYPE_IP6 && len - at >= IP6_LEN)
+        return (uint32_t)(hash_ip6(key, frame + at, len - at) % FAIRQ_FLOWS);
+    if (len < MACS_LEN)
+        return 0;
+    return (uint32_t)(siphash13_2(key, get_be64(frame), (uint64_t)get_be32(frame + 8) << 32 | type) % FAIRQ_FLOWS);
+}
+
+bool ether_flow_mark(uint8_t *frame, size_t len)
+{
+    uint32_t type;
+    size_t at = payload_at(frame, len, &type);
+    if (type == TYPE_IP4)
+        return fairq_mark(frame + at, len - at);
+    if (type != TYPE_IP6 || len - at < IP6_LEN || (frame[at + 1] & IP6_ECN_MASK) == 0)
+        return false;
+    frame[at + 1] |= IP6_ECN_MASK;
+    return true;
+}
