@@ -43,7 +43,11 @@ static void print_role_help(const struct role *role)
     printf("tether %s - %s\n\n  e.g.  %s\n\n", role->name, role->summary, role->example);
     opt_help(stdout, role->options);
     opt_help(stdout, common_options);
-    printf("  -h, --help                   this text\n");
+    printf("  -h, --help                     this text\n");
+    if (role->more != NULL) {
+        printf("\n%s\n\n", role->more_title);
+        opt_help(stdout, role->more);
+    }
 }
 
 static bool wants_help(int argc, char **argv)
@@ -69,8 +73,8 @@ static const char *config_path(int argc, char **argv)
 static int configure(const struct role *role, struct role_common *common, void *config, int argc, char **argv,
                      struct config_file **ret_file, struct err *err)
 {
-    const struct opt *tables[] = {role->options, common_options, NULL};
-    void *configs[] = {config, common};
+    const struct opt *tables[] = {role->options, common_options, role->more, NULL};
+    void *configs[] = {config, common, (char *)config + role->more_offset};
     if (role->defaults != NULL)
         role->defaults(config);
     const char *path = config_path(argc, argv);

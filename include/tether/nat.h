@@ -13,10 +13,14 @@
 
 struct nat;
 
-/** An address range that may (allow) or may not be reached from inside. */
 struct nat_prefix {
-    uint32_t addr;
+    uint32_t addr; /**< host order */
     uint8_t len;
+};
+/** What laptops may reach although it would be refused: a prefix, or only one port (TCP and UDP) of its hosts. */
+struct nat_allow {
+    struct nat_prefix prefix;
+    uint16_t port; /**< 0: everything, ping too */
 };
 
 struct nat_config {
@@ -27,12 +31,14 @@ struct nat_config {
     uint32_t udp_idle_ms;        /**< RFC 4787 REQ-5: 300,000 */
     uint32_t udp_dns_idle_ms;    /**< of flows that only went to port 53 (RFC 4787 REQ-5 a): 30,000 */
     uint32_t tcp_established_ms; /**< RFC 5382 REQ-5: 7,440,000 */
-    uint32_t tcp_transitory_ms;  /**< RFC 5382 REQ-5: 240,000 */
+    uint32_t tcp_opening_ms;     /**< RFC 5382 REQ-5: 240,000; of its own by RFC 7857 section 2.2 */
+    uint32_t tcp_closing_ms;     /**< the same: 240,000 */
     uint32_t icmp_idle_ms;       /**< RFC 5508 REQ-2: 60,000 */
     uint32_t port_rest_ms;       /**< a freed UDP port or echo identifier is not lent again for so long (RFC 6888 REQ-8) */
-    const struct nat_prefix *allow; /**< copied; opened although private */
+    uint32_t fragment_ms;        /**< a datagram's fragments wait so long for the rest: 2,000 */
+    uint32_t fragment_bytes;     /**< room for them, each side: 8 MB; one sender or laptop gets an eighth */
+    const struct nat_allow *allow; /**< copied */
     size_t allow_count;
-    uint32_t resolver;           /**< reachable at ports 53 and 853 although private; 0: none */
     uint64_t seed;               /**< of port choice and hashing: from the system's random source, or fixed in tests */
 };
 /** The defaults named above, for an address. */
@@ -68,6 +74,9 @@ void nat_in2out(struct nat *nat, uint32_t session, uint8_t *packet, size_t len, 
 /** A captured packet from the internet, which may be larger than the MTU. @param offload as above */
 void nat_out2in(struct nat *nat, uint8_t *packet, size_t len, const struct offload *offload, uint64_t now_ms,
                 struct nat_result *ret_result);
+enum { NAT_OWN_MAX = 64 };
+/** The server's own addresses beside the external one, which laptops may not reach. @return 0; -ENOBUFS: only the first were kept */
+int nat_set_own(struct nat *nat, const uint32_t *addrs, size_t count);
 /** Let timers fire. Call about once a second. */
 void nat_tick(struct nat *nat, uint64_t now_ms);
 /** Forget all flows of a session. */

@@ -87,19 +87,21 @@ static void look_up(const struct opt *const *tables, void *const *configs, const
     }
 }
 
+enum { TABLES_MAX = 4 }; /* whose lists are watched; of each the first 64 rows */
+
 /* A list from the configuration file gives way to the first such option on the command line. */
-static void start_list(const struct hit *hit, const struct opt *const *tables, uint64_t *started)
+static void start_list(const struct hit *hit, const struct opt *const *tables, uint64_t started[TABLES_MAX])
 {
-    unsigned bit = (unsigned)(hit->opt - tables[hit->table]) + (unsigned)hit->table * 32;
-    if (hit->opt->kind == OPT_TEXTS && bit < 64 && (*started & (UINT64_C(1) << bit)) == 0) {
-        ((struct opt_texts *)((char *)hit->config + hit->opt->offset))->count = 0;
-        *started |= UINT64_C(1) << bit;
-    }
+    size_t row = (size_t)(hit->opt - tables[hit->table]);
+    if (hit->opt->kind != OPT_TEXTS || hit->table >= TABLES_MAX || row >= 64 || (started[hit->table] >> row & 1) != 0)
+        return;
+    ((struct opt_texts *)((char *)hit->config + hit->opt->offset))->count = 0;
+    started[hit->table] |= UINT64_C(1) << row;
 }
 
 int opt_parse(const struct opt *const *tables, void *const *configs, int argc, char **argv, struct err *err)
 {
-    uint64_t started = 0;
+    uint64_t started[TABLES_MAX] = {0};
     for (int i = 0; i < argc; i++) {
         const char *arg = argv[i];
         if (strcmp(arg, "--") == 0 && i + 1 == argc)
@@ -110,7 +112,7 @@ int opt_parse(const struct opt *const *tables, void *const *configs, int argc, c
         if (hit.opt == NULL)
             return err_set(err, -EINVAL, "%s: no such option; --help lists them", arg);
         const char *value = strchr(arg, '=');
-        start_list(&hit, tables, &started);
+        start_list(&hit, tables, started);
         if (hit.opt->kind == OPT_FLAG) {
             value = value != NULL ? value + 1 : "yes";
         } else if (value != NULL && arg[1] == '-') {
@@ -134,6 +136,6 @@ void opt_help(FILE *out, const struct opt *table)
         snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter ? "-" : "", o->letter ? o->letter : ' ',
                  o->letter ? ", " : "   ", o->name, o->kind == OPT_FLAG ? "" : " ",
                  o->kind == OPT_FLAG ? "" : o->arg);
-        fprintf(out, "  %-28s %s%s\n", left, o->help, o->kind == OPT_TEXTS ? " (repeatable)" : "");
+        fprintf(out, "  %-30s %s%s\n", left, o->help, o->kind == OPT_TEXTS ? " (repeatable)" : "");
     }
 }

@@ -42,6 +42,8 @@ struct host_iface {
     int mtu;
     bool up;
 };
+/** This machine's IPv4 addresses, of all interfaces but loopback's 127/8, host order. @return how many, the rest left out; or -errno */
+int host_own_addresses(uint32_t *ret_addrs, size_t cap);
 /** @param err on -ENODEV lists the interfaces there are */
 int host_iface_find(const char *ifname, struct host_iface *ret_iface, struct err *err);
 

@@ -2,7 +2,7 @@
  * io/inject_raw.c - packets to the internet by a raw socket: the portable, reference injector
  *
  * One socket is bound to the external interface, so that a second uplink's routes never carry our address; one is not, for
- * packets to our own address, which the kernel routes over the loopback. A raw socket takes what fits the MTU, finished:
+ * packets to our own addresses, which the kernel routes over the loopback. A raw socket takes what fits the MTU, finished:
  * large packets are cut here.
  */
 #include "io/link_priv.h"
@@ -23,7 +23,6 @@ enum { SEND_BUFFER = 4 * 1024 * 1024 };
 struct inject_raw {
     struct inject base;
     int link, own;
-    uint32_t addr;
     size_t mtu;
     int failed;               /* of the packet being sent: the first failure of its pieces */
     uint8_t segment[IP4_MAX_LEN], fragment[IP4_MAX_LEN];
@@ -44,7 +43,7 @@ static void send_one(void *ctx, const uint8_t *packet, size_t len)
     struct inject_raw *j = ctx;
     uint32_t dst = get_be32(packet + 16);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(dst)};
-    int fd = dst == j->addr ? j->own : j->link;
+    int fd = inject_is_own(&j->base, dst) ? j->own : j->link;
     if (sendto(fd, packet, len, 0, (struct sockaddr *)&to, sizeof to) < 0 && j->failed == 0)
         j->failed = -errno;
 }
@@ -97,12 +96,12 @@ static void close_both(struct inject *base)
 
 static const struct inject_ops ops = {.name = "raw", .send = send_packet, .close = close_both};
 
-int inject_raw_open(const char *ifname, uint32_t addr, size_t mtu, struct inject **ret_inject, struct err *err)
+int inject_raw_open(const char *ifname, size_t mtu, struct inject **ret_inject, struct err *err)
 {
     struct inject_raw *j = calloc(1, sizeof *j);
     if (j == NULL)
         return -ENOMEM;
-    j->base.ops = &ops, j->link = raw_socket(), j->own = raw_socket(), j->addr = addr, j->mtu = mtu;
+    j->base.ops = &ops, j->link = raw_socket(), j->own = raw_socket(), j->mtu = mtu;
     int failed = j->link < 0 ? j->link : j->own < 0 ? j->own : 0;
     if (failed == 0 && setsockopt(j->link, SOL_SOCKET, SO_BINDTODEVICE, ifname, (socklen_t)strlen(ifname) + 1) < 0)
         failed = -errno;

@@ -1,6 +1,9 @@
 /* io/link.c - see link.h: which pair runs */
 #include "io/link_priv.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "base/log.h"
 
 int capture_open(struct io_loop *loop, const char *ifname, const struct capture_filter *filter, enum link_kind kind,
@@ -35,14 +38,37 @@ void capture_close(struct capture *capture)
 int inject_open(const char *ifname, uint32_t addr, size_t mtu, enum link_kind kind, struct inject **ret_inject,
                 struct err *err)
 {
+    int failed = -ENOTSUP;
     if (kind != LINK_PORTABLE) {
-        int failed = inject_packet_open(ifname, addr, mtu, ret_inject, err);
-        if (failed == 0 || kind == LINK_PACKET)
+        failed = inject_packet_open(ifname, addr, mtu, ret_inject, err);
+        if (failed != 0 && kind == LINK_PACKET)
             return failed;
-        log_debug("server", NULL, "injection by raw socket only", "why=\"%s\"", err->text);
-        *err = (struct err){0};
+        if (failed != 0)
+            log_debug("server", NULL, "injection by raw socket only", "why=\"%s\"", err->text);
     }
-    return inject_raw_open(ifname, addr, mtu, ret_inject, err);
+    if (failed != 0) {
+        *err = (struct err){0};
+        failed = inject_raw_open(ifname, mtu, ret_inject, err);
+    }
+    if (failed == 0)
+        inject_set_own(*ret_inject, &addr, 1);
+    return failed;
+}
+
+void inject_set_own(struct inject *inject, const uint32_t *addrs, size_t count)
+{
+    for (; inject != NULL; inject = inject->portable) {
+        inject->own_count = count < INJECT_OWN_MAX ? count : INJECT_OWN_MAX;
+        memcpy(inject->own, addrs, inject->own_count * sizeof *addrs);
+    }
+}
+
+bool inject_is_own(const struct inject *inject, uint32_t dst)
+{
+    for (size_t i = 0; i < inject->own_count; i++)
+        if (inject->own[i] == dst)
+            return true;
+    return dst >> 24 == 127;
 }
 
 const char *inject_name(const struct inject *inject)

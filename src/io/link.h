@@ -45,7 +45,8 @@ uint64_t capture_drops(struct capture *capture);
 void capture_close(struct capture *capture);
 
 struct inject;
-/** @param ifname bound to it; addr: packets to our own address go by the loopback instead @param mtu of the interface */
+enum { INJECT_OWN_MAX = 64 };
+/** @param ifname bound to it; addr: packets to our own address, and to 127/8, go by the loopback instead @param mtu of the interface */
 int inject_open(const char *ifname, uint32_t addr, size_t mtu, enum link_kind kind, struct inject **ret_inject,
                 struct err *err);
 /** "packet" or "raw" */
@@ -58,6 +59,8 @@ const char *inject_name(const struct inject *inject);
  *         routing; of a packet that became many, the first failure
  */
 int inject_send(struct inject *inject, uint8_t *packet, size_t len, const struct offload *offload);
+/** Our further addresses, those beyond INJECT_OWN_MAX are left out: packets to them go by the loopback too. */
+void inject_set_own(struct inject *inject, const uint32_t *addrs, size_t count);
 void inject_close(struct inject *inject);
 
 #endif

@@ -4,6 +4,8 @@
 #ifndef TETHER_IO_LINK_PRIV_H
 #define TETHER_IO_LINK_PRIV_H
 
+#include <stdbool.h>
+
 #include "io/link.h"
 
 enum { CAPTURE_FILTER_TEXT_MAX = 512 };
@@ -28,7 +30,12 @@ struct inject_ops {
 /** The beginning of each kind of injector. */
 struct inject {
     const struct inject_ops *ops;
+    struct inject *portable; /**< what an injector gives the packets to that it cannot send itself; NULL: there is none */
+    uint32_t own[INJECT_OWN_MAX];
+    size_t own_count;
 };
+/** Does the kernel deliver packets to this address on this machine? */
+bool inject_is_own(const struct inject *inject, uint32_t dst);
 
 /** libpcap's language for what passes. */
 void capture_filter_text(const struct capture_filter *filter, char ret_text[CAPTURE_FILTER_TEXT_MAX]);
@@ -38,7 +45,7 @@ int capture_pcap_open(struct io_loop *loop, const char *ifname, const struct cap
                       struct capture **ret_capture, struct err *err);
 int capture_packet_open(struct io_loop *loop, const char *ifname, const struct capture_filter *filter, capture_cb cb, void *ctx,
                         struct capture **ret_capture, struct err *err);
-int inject_raw_open(const char *ifname, uint32_t addr, size_t mtu, struct inject **ret_inject, struct err *err);
+int inject_raw_open(const char *ifname, size_t mtu, struct inject **ret_inject, struct err *err);
 int inject_packet_open(const char *ifname, uint32_t addr, size_t mtu, struct inject **ret_inject, struct err *err);
 
 #endif

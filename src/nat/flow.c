@@ -117,8 +117,11 @@ void nat_flow_touch(struct nat *nat, struct nat_flow *flow, const struct ip4_vie
         switch (nat_tcp_track(&flow->tcp_seen, outbound, v->tcp_flags)) {
         case NAT_TCP_KEEP:
             break;
-        case NAT_TCP_TRANSITORY:
-            renew(nat, flow, now_ms + config->tcp_transitory_ms);
+        case NAT_TCP_OPENING:
+            renew(nat, flow, now_ms + config->tcp_opening_ms);
+            break;
+        case NAT_TCP_CLOSING:
+            renew(nat, flow, now_ms + config->tcp_closing_ms);
             break;
         case NAT_TCP_ESTABLISHED:
             renew(nat, flow, now_ms + config->tcp_established_ms);

@@ -2,11 +2,10 @@
  * nat/in2out.c - packets from laptops on their way to the internet
  *
  * To a laptop the server is one more router on the way: it decrements the TTL, answers what it refuses, and tells the MTU. Only
- * packets from here begin flows. The external address itself is the server: no hop lies between, and a port there that belongs to a
- * mapping is hairpinned, which means translated outwards and then judged as if it came from outside (RFC 4787 REQ-9).
+ * packets from here begin flows. The external address itself is the server, refused unless it was opened: no hop lies between, and a
+ * port there that belongs to a mapping is hairpinned, which means translated outwards and then judged as if it came from outside (RFC 4787 REQ-9).
  */
 #include "nat/internal.h"
-#include "nat/policy.h"
 
 enum { TCP_HEADERS_LEN = 40 }; /* IPv4 and TCP without options: what an MSS leaves out (RFC 6691) */
 
@@ -51,10 +50,10 @@ static enum drop check_route(struct nat_call *c, bool local, bool hairpin)
     struct ip4_view *v = &c->v;
     if ((!local || hairpin) && !ip4_dec_ttl(v))
         return nat_call_refuse(c, ICMP_TIME_EXCEEDED, 0, 0, DROP_TTL);
+    if (!hairpin && !nat_policy_allows(&c->nat->policy, v->proto, v->dst, v->dst_port))
+        return nat_call_refuse(c, ICMP_UNREACHABLE, ICMP_ADMIN_PROHIBITED, 0, DROP_POLICY);
     if (local)
         return DROP_NONE;
-    if (!nat_policy_allows(config, v->proto, v->dst, v->dst_port))
-        return nat_call_refuse(c, ICMP_UNREACHABLE, ICMP_ADMIN_PROHIBITED, 0, DROP_POLICY);
     /* TCP is cut into segments instead: large ones come from offloading, not from the sender's idea of the MTU (RFC 4787 REQ-13) */
     if (v->dont_frag && ip4_wire_len(v, c->seg_len) > config->link_mtu && v->proto != IP_PROTO_TCP)
         return nat_call_refuse(c, ICMP_UNREACHABLE, ICMP_NEED_FRAG, config->link_mtu, DROP_TOO_BIG);
@@ -119,7 +118,7 @@ static enum drop in2out(struct nat_call *c, uint8_t *packet, size_t len, const s
     enum drop why = nat_call_begin(c, packet, len, offload);
     if (why != DROP_NONE)
         return why;
-    if (!nat_policy_source_ok(&c->nat->config, c->v.src))
+    if (!nat_policy_source_ok(c->v.src))
         return DROP_SOURCE;
     why = nat_call_whole(c, c->nat->reasm_in, c->session);
     if (why != DROP_NONE || c->result->verdict == NAT_HELD)

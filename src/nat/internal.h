@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/pool.h"
 #include "base/wheel.h"
+#include "nat/policy.h"
 #include "nat/ports.h"
 #include "tether/nat.h"
 
@@ -61,7 +62,7 @@ struct nat_tuple {
 
 struct nat {
     struct nat_config config;
-    struct nat_prefix *allow; /**< a copy */
+    struct nat_policy policy;
     struct rng rng;
     struct siphash_key map_key, flow_key;
     struct pool sessions, maps, flows;

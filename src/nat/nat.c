@@ -8,13 +8,12 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     UDP_IDLE_MS = 300 * 1000,          /* RFC 4787 REQ-5: recommended */
     UDP_DNS_IDLE_MS = 30 * 1000,       /* REQ-5 a: well-known ports may have less; each query of a browser takes a port */
     TCP_ESTABLISHED_MS = 7440 * 1000,  /* RFC 5382 REQ-5: not less than 2 hours 4 minutes */
-    TCP_TRANSITORY_MS = 240 * 1000,    /* REQ-5: not less than 4 minutes */
+    TCP_TRANSITORY_MS = 240 * 1000,    /* REQ-5: not less than 4 minutes, opening as closing */
     ICMP_IDLE_MS = 60 * 1000,          /* RFC 5508 REQ-2: not less */
     PORT_REST_MS = 120 * 1000,         /* RFC 6888 REQ-8 */
     MAX_FLOWS = 65536,
@@ -22,9 +21,13 @@ enum {
     LINK_MTU_MIN = 576, /* RFC 791 section 3.2: every host takes that much */
 };
 
-/* Fragments that wait: each side has its own room, a laptop or a sender at most an eighth of it. */
-static const struct reasm_limits fragment_limits = {
-    .max_bytes = 8 << 20, .max_datagrams = 1024, .max_per_scope = 128, .timeout_ms = 2000};
+enum {
+    FRAGMENT_MS = 2000, /* as on a router: the longer, the likelier are equal IDs (RFC 4963) */
+    FRAGMENT_BYTES = 8 << 20,
+    FRAGMENT_BYTES_MIN = 1 << 16, /* one datagram */
+    FRAGMENTED_DATAGRAMS = 1024,
+    SCOPES = 8, /* a laptop or a sender outside has at most this part of the room */
+};
 
 void nat_config_defaults(struct nat_config *config, uint32_t external)
 {
@@ -37,21 +40,22 @@ void nat_config_defaults(struct nat_config *config, uint32_t external)
         .udp_idle_ms = UDP_IDLE_MS,
         .udp_dns_idle_ms = UDP_DNS_IDLE_MS,
         .tcp_established_ms = TCP_ESTABLISHED_MS,
-        .tcp_transitory_ms = TCP_TRANSITORY_MS,
+        .tcp_opening_ms = TCP_TRANSITORY_MS,
+        .tcp_closing_ms = TCP_TRANSITORY_MS,
         .icmp_idle_ms = ICMP_IDLE_MS,
         .port_rest_ms = PORT_REST_MS,
+        .fragment_ms = FRAGMENT_MS,
+        .fragment_bytes = FRAGMENT_BYTES,
     };
 }
 
 static bool config_ok(const struct nat_config *config)
 {
-    for (size_t i = 0; i < config->allow_count; i++)
-        if (config->allow[i].len > 32)
-            return false;
     return config->external != 0 && config->port_lo != 0 && config->port_lo <= config->port_hi &&
            config->link_mtu >= LINK_MTU_MIN && config->max_flows != 0 && config->udp_idle_ms != 0 &&
-           config->udp_dns_idle_ms != 0 && config->tcp_established_ms != 0 && config->tcp_transitory_ms != 0 &&
-           config->icmp_idle_ms != 0;
+           config->udp_dns_idle_ms != 0 && config->tcp_established_ms != 0 && config->tcp_opening_ms != 0 &&
+           config->tcp_closing_ms != 0 && config->icmp_idle_ms != 0 && config->fragment_ms != 0 &&
+           config->fragment_bytes >= FRAGMENT_BYTES_MIN;
 }
 
 static int make_ports(struct nat *nat, uint32_t range)
@@ -81,24 +85,14 @@ static int make_tables(struct nat *nat)
         (rc = hash_init(&nat->flow_table, max_flows)) != 0 || (rc = hash_init(&nat->map_table, max_maps)) != 0 ||
         (rc = hash_init(&nat->session_table, max_maps)) != 0 || (rc = make_ports(nat, range)) != 0)
         return rc;
-    struct reasm_limits limits = fragment_limits;
-    limits.seed = rng_next(&nat->rng);
+    const struct reasm_limits limits = {.max_bytes = nat->config.fragment_bytes,
+                                        .max_datagrams = FRAGMENTED_DATAGRAMS,
+                                        .max_per_scope = FRAGMENTED_DATAGRAMS / SCOPES,
+                                        .timeout_ms = nat->config.fragment_ms,
+                                        .seed = rng_next(&nat->rng)};
     if ((rc = reasm_new(&limits, &nat->reasm_in)) != 0)
         return rc;
     return reasm_new(&limits, &nat->reasm_out);
-}
-
-static int copy_allow(struct nat *nat)
-{
-    const size_t count = nat->config.allow_count;
-    if (count == 0)
-        return 0;
-    nat->allow = calloc(count, sizeof *nat->allow);
-    if (nat->allow == NULL)
-        return -ENOMEM;
-    memcpy(nat->allow, nat->config.allow, count * sizeof *nat->allow);
-    nat->config.allow = nat->allow;
-    return 0;
 }
 
 int nat_new(const struct nat_config *config, struct nat **ret_nat)
@@ -113,7 +107,7 @@ int nat_new(const struct nat_config *config, struct nat **ret_nat)
     nat->map_key = (struct siphash_key){rng_next(&nat->rng), rng_next(&nat->rng)};
     nat->flow_key = (struct siphash_key){rng_next(&nat->rng), rng_next(&nat->rng)};
     wheel_init(&nat->wheel, 0, NAT_TICK_MS);
-    int rc = copy_allow(nat);
+    int rc = nat_policy_init(&nat->policy, config);
     if (rc == 0)
         rc = make_tables(nat);
     if (rc != 0) {
@@ -140,8 +134,13 @@ void nat_free(struct nat *nat)
     pool_done(&nat->flows);
     pool_done(&nat->maps);
     pool_done(&nat->sessions);
-    free(nat->allow);
+    nat_policy_done(&nat->policy);
     free(nat);
+}
+
+int nat_set_own(struct nat *nat, const uint32_t *addrs, size_t count)
+{
+    return nat_policy_set_own(&nat->policy, nat->config.external, addrs, count);
 }
 
 void nat_tick(struct nat *nat, uint64_t now_ms)

@@ -38,6 +38,6 @@ enum nat_tcp_wait nat_tcp_track(uint8_t *seen, bool outbound, uint8_t flags)
     }
     *seen = (uint8_t)now;
     if (closing(*seen))
-        return closing(before) ? NAT_TCP_KEEP : NAT_TCP_TRANSITORY;
-    return (now & SEEN_SYN * BOTH) == SEEN_SYN * BOTH ? NAT_TCP_ESTABLISHED : NAT_TCP_TRANSITORY;
+        return closing(before) ? NAT_TCP_KEEP : NAT_TCP_CLOSING;
+    return (now & SEEN_SYN * BOTH) == SEEN_SYN * BOTH ? NAT_TCP_ESTABLISHED : NAT_TCP_OPENING;
 }

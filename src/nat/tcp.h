@@ -10,7 +10,8 @@
 /** How long the flow may now be idle. */
 enum nat_tcp_wait {
     NAT_TCP_KEEP,        /**< the running time-out goes on */
-    NAT_TCP_TRANSITORY,  /**< opening or closing */
+    NAT_TCP_OPENING,
+    NAT_TCP_CLOSING,
     NAT_TCP_ESTABLISHED, /**< both SYNs seen, not both FINs, no RST */
 };
 /**

@@ -32,5 +32,5 @@ static bool single_host(uint32_t addr)
 
 bool ip4_may_answer(const struct ip4_view *about)
 {
-    return single_host(about->src) && single_host(about->dst);
+    return single_host(about->src) && (single_host(about->dst) || about->dst >> 24 == 127); /* loopback is a host, if a strange one */
 }

@@ -29,6 +29,9 @@ struct role {
     const char *summary;       /**< one line in the list of roles */
     const char *example;       /**< one command line */
     const struct opt *options; /**< ends with a row whose name is NULL */
+    const struct opt *more;    /**< NULL, or a second table, of a struct inside the configuration ... */
+    size_t more_offset;        /**< ... that lies here ... */
+    const char *more_title;    /**< ... and has this title in --help */
     size_t config_size;
     void (*defaults)(void *config); /**< may be NULL */
     /** Runs until told to stop. @return 0, -errno or ROLE_BAD_USAGE; then err says why in one line */

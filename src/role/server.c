@@ -21,6 +21,7 @@ enum {
     SESSIONS_MAX = 256,
     POOL_BYTES = 24 * 1024 * 1024,
     TICK_MS = 1000,
+    OWN_ADDRESSES_TICKS = 5,
 };
 static const uint64_t session_keep_us = UINT64_C(3600) * 1000000;
 /* When the server itself only knows a resolver on its own loopback: Quad9 and Cloudflare. */
@@ -147,12 +148,25 @@ static const struct http_handlers page_handlers = {.json = on_page_json, .page =
 
 /* --- life --- */
 
+/* They come and go with interfaces, so they are asked for again and again. */
+static void learn_own_addresses(struct server *s)
+{
+    uint32_t own[NAT_OWN_MAX];
+    int count = host_own_addresses(own, NAT_OWN_MAX - 1);
+    if (count < 0)
+        return;
+    nat_set_own(s->nat, own, (size_t)count);
+    inject_set_own(s->inject, own, (size_t)count);
+}
+
 static void on_tick(void *ctx)
 {
     struct server *s = ctx;
     for (size_t i = 0; i < s->carriers; i++) /* what this closes leaves the list later, from the loop */
         carrier_tick(s->carrier[i]);
     nat_tick(s->nat, io_now_ms(s->loop));
+    if (s->ticks++ % OWN_ADDRESSES_TICKS == 0)
+        learn_own_addresses(s);
     session_table_expire(s->sessions, io_now_us());
 }
 
@@ -176,12 +190,12 @@ static void choose_resolvers(struct server *s)
 
 static int open_nat(struct server *s, struct err *err)
 {
-    struct nat_config config;
+    struct nat_setup *u = &s->setup.nat;
     choose_resolvers(s);
-    server_nat_config(&s->setup, s->welcome.dns, s->welcome.dns_count, &config);
-    int failed = tls_random(&config.seed, sizeof config.seed);
+    nat_setup_open_resolvers(u, s->welcome.dns, s->welcome.dns_count);
+    int failed = tls_random(&u->config.seed, sizeof u->config.seed);
     if (!failed)
-        failed = nat_new(&config, &s->nat);
+        failed = nat_new(&u->config, &s->nat);
     if (failed)
         return err_set(err, failed, "NAT: %s", strerror(-failed));
     return session_table_new(SESSIONS_MAX, session_keep_us, s->pool, server_on_session_ended, s, &s->sessions);
@@ -190,16 +204,19 @@ static int open_nat(struct server *s, struct err *err)
 static int open_link(struct server *s, struct err *err)
 {
     const struct server_setup *u = &s->setup;
-    struct capture_filter filter = {.addr = u->external, .port_lo = u->port_lo, .port_hi = u->port_hi};
+    const uint16_t lo = u->nat.config.port_lo, hi = u->nat.config.port_hi;
+    struct capture_filter filter = {.addr = u->external, .port_lo = lo, .port_hi = hi};
     int failed = host_open(s->common->state_dir, "server", &s->host, err);
     if (!failed)
-        failed = host_reserve_ports(s->host, u->port_lo, u->port_hi, err);
+        failed = host_reserve_ports(s->host, lo, hi, err);
     if (!failed)
-        failed = host_silence_ports(s->host, u->external, u->port_lo, u->port_hi, err);
+        failed = host_silence_ports(s->host, u->external, lo, hi, err);
     if (!failed)
         failed = inject_open(u->iface, u->external, u->link_mtu, u->inject, &s->inject, err);
     if (!failed)
         failed = capture_open(s->loop, u->iface, &filter, u->capture, on_capture, s, &s->capture, err);
+    if (!failed)
+        learn_own_addresses(s);
     return failed;
 }
 
@@ -306,6 +323,9 @@ const struct role role_server = {
     .summary = "the public end: sends the laptops' packets to the internet, through a NAT of its own",
     .example = "sudo tether server --iface eth0",
     .options = server_options,
+    .more = nat_option_table,
+    .more_title = "The NAT, see docs/NAT.md:",
+    .more_offset = offsetof(struct server_config, nat),
     .config_size = sizeof(struct server_config),
     .defaults = server_defaults,
     .run = run,

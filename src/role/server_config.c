@@ -21,10 +21,6 @@ const struct opt server_options[] = {
      "key shared with the laptops, or its file (default: made at the first start, kept)", 0, 0},
     {"plain", 0, OPT_FLAG, offsetof(struct server_config, plain), "",
      "no key, no encryption: whoever reaches the port may use this server", 0, 0},
-    {"ports", 0, OPT_TEXT, offsetof(struct server_config, ports), "LO-HI",
-     "source ports for the laptops' connections (default 61000-65535)", 0, 0},
-    {"allow", 0, OPT_TEXTS, offsetof(struct server_config, allow), "CIDR",
-     "let laptops reach this private network, refused otherwise", 0, 0},
     {"web", 0, OPT_NUMBER, offsetof(struct server_config, web_port), "PORT",
      "serve the page for phones too, at this port (default: no page)", 1, 65535},
     {"tls-cert", 0, OPT_TEXT, offsetof(struct server_config, tls_cert), "FILE",
@@ -39,28 +35,18 @@ const struct opt server_options[] = {
 
 void server_defaults(void *config)
 {
-    *(struct server_config *)config = (struct server_config){.ports = "61000-65535", .port = 8080, .capture = "auto", .inject = "auto"};
-}
-
-static int parse_ports(const char *text, struct server_setup *u)
-{
-    char *end;
-    long lo = strtol(text, &end, 10), hi = *end == '-' ? strtol(end + 1, &end, 10) : -1;
-    if (*end != '\0' || lo < 1024 || hi > 65535 || lo > hi)
-        return -EINVAL;
-    u->port_lo = (uint16_t)lo;
-    u->port_hi = (uint16_t)hi;
-    return 0;
+    struct server_config *c = config;
+    *c = (struct server_config){.port = 8080, .capture = "auto", .inject = "auto"};
+    nat_options_defaults(&c->nat);
 }
 
 static int check_ports(const struct server_config *c, struct server_setup *u, struct err *err)
 {
-    if (parse_ports(c->ports, u) < 0)
-        err_set(err, -EINVAL, "--ports %s: not a range LO-HI within 1024-65535", c->ports);
-    else if (c->port >= u->port_lo && c->port <= u->port_hi)
-        err_set(err, -EINVAL, "--port %ld: is inside --ports %s, which are lent to laptops", c->port, c->ports);
-    else if (c->web_port >= u->port_lo && c->web_port <= u->port_hi)
-        err_set(err, -EINVAL, "--web %ld: is inside --ports %s, which are lent to laptops", c->web_port, c->ports);
+    const uint16_t lo = u->nat.config.port_lo, hi = u->nat.config.port_hi;
+    if (c->port >= lo && c->port <= hi)
+        err_set(err, -EINVAL, "--port %ld: is inside --ports %s, which are lent to laptops", c->port, c->nat.ports);
+    else if (c->web_port >= lo && c->web_port <= hi)
+        err_set(err, -EINVAL, "--web %ld: is inside --ports %s, which are lent to laptops", c->web_port, c->nat.ports);
     else
         return 0;
     return ROLE_BAD_USAGE;
@@ -81,19 +67,6 @@ static int parse_kind(const char *option, const char *text, const char *portable
     return 0;
 }
 
-static int check_allow(const struct server_config *c, struct server_setup *u, struct err *err)
-{
-    for (size_t i = 0; i < c->allow.count; i++) {
-        struct host_cidr cidr;
-        if (host_cidr_parse(c->allow.item[i], &cidr) < 0) {
-            err_set(err, -EINVAL, "--allow %s: not an IPv4 network such as 192.168.1.0/24", c->allow.item[i]);
-            return ROLE_BAD_USAGE;
-        }
-        u->allow[u->allow_count++] = (struct nat_prefix){.addr = cidr.addr, .len = cidr.len};
-    }
-    return 0;
-}
-
 static int check_iface(const struct server_config *c, struct server_setup *u, struct err *err)
 {
     struct host_iface iface;
@@ -107,8 +80,8 @@ static int check_iface(const struct server_config *c, struct server_setup *u, st
     if (iface.addr == 0)
         return err_set(err, -EADDRNOTAVAIL, "%s has no IPv4 address; give it one, or name another with --iface", c->iface);
     u->iface = c->iface;
-    u->external = iface.addr;
-    u->link_mtu = (uint16_t)(iface.mtu < 576 ? 576 : iface.mtu > 65535 ? 65535 : iface.mtu);
+    u->external = u->nat.config.external = iface.addr;
+    u->link_mtu = u->nat.config.link_mtu = (uint16_t)(iface.mtu < 576 ? 576 : iface.mtu > 65535 ? 65535 : iface.mtu);
     return 0;
 }
 
@@ -130,9 +103,9 @@ int server_setup_check(const struct role_common *common, const struct server_con
     struct server_setup *u = ret_setup;
     *u = (struct server_setup){
         .port = (uint16_t)config->port, .web_port = (uint16_t)config->web_port, .plain = config->plain};
-    int failed = check_ports(config, u, err);
+    int failed = nat_options_check(&config->nat, &u->nat, err);
     if (!failed)
-        failed = check_allow(config, u, err);
+        failed = check_ports(config, u, err);
     if (!failed)
         failed = parse_kind("capture", config->capture, "pcap", &u->capture, err);
     if (!failed)
@@ -154,27 +127,14 @@ int server_setup_check(const struct role_common *common, const struct server_con
     return u->key_is_fresh ? 0 : failed;
 }
 
-void server_nat_config(struct server_setup *setup, const uint32_t *resolvers, size_t count,
-                       struct nat_config *ret_config)
-{
-    nat_config_defaults(ret_config, setup->external);
-    for (size_t i = 1; i < count && setup->allow_count < SERVER_ALLOW_MAX; i++)
-        setup->allow[setup->allow_count++] = (struct nat_prefix){.addr = resolvers[i], .len = 32};
-    ret_config->port_lo = setup->port_lo;
-    ret_config->port_hi = setup->port_hi;
-    ret_config->link_mtu = setup->link_mtu;
-    ret_config->allow = setup->allow;
-    ret_config->allow_count = setup->allow_count;
-    ret_config->resolver = count > 0 ? resolvers[0] : 0;
-}
-
 void server_setup_announce(const struct server_setup *setup)
 {
+    nat_setup_warn(&setup->nat);
     char addr[INET_ADDRSTRLEN];
     struct in_addr in = {htonl(setup->external)};
     inet_ntop(AF_INET, &in, addr, sizeof addr);
     log_info("server", NULL, "server ready", "iface=%s address=%s port=%u ports=%u-%u%s", setup->iface, addr, setup->port,
-             setup->port_lo, setup->port_hi, setup->plain ? " plain=yes" : "");
+             setup->nat.config.port_lo, setup->nat.config.port_hi, setup->plain ? " plain=yes" : "");
     /* The key is shown when it is new or to a person at a terminal, not to a log collector at every start. */
     if (setup->plain || (!setup->key_is_fresh && !isatty(STDOUT_FILENO)))
         return;

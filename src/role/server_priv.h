@@ -41,6 +41,7 @@ struct server {
     struct carrier *carrier[SERVER_CARRIERS_MAX];
     size_t carriers;
     struct server_counters counters;
+    uint64_t ticks;
     uint8_t scratch[IP4_MAX_LEN];
 };
 

@@ -5,13 +5,16 @@
     probe.py tcp HOST PORT [--source P] [--word W]  200 different lines through an echo service, one connection
     probe.py listen PORT                            prints "got BYTES from ADDRESS PORT" for each datagram, and echoes it
     probe.py spray ADDRESS LO HI                    a UDP datagram and a TCP SYN to each port, answers to nobody's question
-    probe.py connect HOST PORT                      prints "open", "refused" or "silent"
-    probe.py unreachable HOST PORT                  sends UDP, prints "refused" when the host said port unreachable, or "silent"
+    probe.py connect HOST PORT                      prints "open", "refused", "prohibited" (ICMP code 13) or "silent"
+    probe.py unreachable HOST PORT                  sends UDP, prints "refused" when the host said port unreachable, "answered",
+                                                    "prohibited" or "silent"
 """
 import random
 import socket
 import sys
 import time
+
+IP_RECVERR = 11
 
 
 def take_option(words, name, default=None):
@@ -94,9 +97,24 @@ def spray(words):
     print("sprayed")
 
 
+def unreachable_code(sock):
+    """Which ICMP error the kernel kept beside the socket: "prohibited", "host" (code 1), "code N"; None without one."""
+    try:
+        told = sock.recvmsg(512, 512, socket.MSG_ERRQUEUE)[1]
+    except OSError:
+        return None
+    for level, kind, data in told:
+        if (level, kind) == (socket.IPPROTO_IP, IP_RECVERR):  # struct sock_extended_err
+            origin, icmp_type, code = data[4], data[5], data[6]
+            if origin == 2 and icmp_type == 3:
+                return {1: "host", 13: "prohibited"}.get(code, f"code {code}")
+    return None
+
+
 def connect(words):
     sock = socket.socket()
     sock.settimeout(1.5)
+    sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)  # else TCP keeps trying whatever ICMP says
     try:
         sock.connect((words[0], int(words[1])))
         print("open")
@@ -104,11 +122,14 @@ def connect(words):
         print("refused")
     except TimeoutError:
         print("silent")
+    except OSError as error:
+        print(unreachable_code(sock) or error)
 
 
 def unreachable(words):
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.settimeout(1.0)
+    sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
     sock.connect((words[0], int(words[1])))
     sock.send(b"anybody there?")
     try:
@@ -118,6 +139,8 @@ def unreachable(words):
         print("refused")
     except TimeoutError:
         print("silent")
+    except OSError as error:
+        print(unreachable_code(sock) or error)
 
 
 if __name__ == "__main__":

@@ -26,10 +26,8 @@ enum { SEND_BUFFER = 8 * 1024 * 1024 };
 
 struct inject_packet {
     struct inject base;
-    struct inject *raw;
     struct nexthop *nexthop;
     int fd, ifindex;
-    uint32_t addr;
     size_t mtu;
     uint8_t mac[ETH_ALEN];
 };
@@ -39,7 +37,7 @@ static bool goes_whole(const struct inject_packet *j, struct ip4_view *v, uint8_
 {
     return offload->seg_len != 0 && ip4_parse(packet, len, v) == DROP_NONE && ip4_view_offload(v, offload) == DROP_NONE &&
            v->len - v->header_len - v->l4_header_len > offload->seg_len && ip4_wire_len(v, offload->seg_len) <= j->mtu &&
-           v->dst != j->addr;
+           !inject_is_own(&j->base, v->dst);
 }
 
 static int send_whole(struct inject_packet *j, const struct ip4_view *v, const struct offload *offload, const uint8_t mac[ETH_ALEN])
@@ -63,14 +61,14 @@ static int send_packet(struct inject *base, uint8_t *packet, size_t len, const s
         if (failed == 0 || failed == -ENOBUFS || failed == -EAGAIN)
             return failed;
     }
-    return j->raw->ops->send(j->raw, packet, len, offload);
+    return j->base.portable->ops->send(j->base.portable, packet, len, offload);
 }
 
 static void close_both(struct inject *base)
 {
     struct inject_packet *j = (struct inject_packet *)base;
-    if (j->raw != NULL)
-        j->raw->ops->close(j->raw);
+    if (j->base.portable != NULL)
+        j->base.portable->ops->close(j->base.portable);
     nexthop_free(j->nexthop);
     if (j->fd >= 0)
         close(j->fd);
@@ -103,7 +101,7 @@ int inject_packet_open(const char *ifname, uint32_t addr, size_t mtu, struct inj
     struct inject_packet *j = calloc(1, sizeof *j);
     if (j == NULL)
         return -ENOMEM;
-    j->base.ops = &ops, j->fd = -1, j->addr = addr, j->mtu = mtu, j->ifindex = (int)if_nametoindex(ifname);
+    j->base.ops = &ops, j->fd = -1, j->mtu = mtu, j->ifindex = (int)if_nametoindex(ifname);
     int failed = j->ifindex == 0 ? -errno : open_socket(j, ifname);
     if (!failed)
         failed = nexthop_new(j->ifindex, addr, &j->nexthop);
@@ -114,7 +112,7 @@ int inject_packet_open(const char *ifname, uint32_t addr, size_t mtu, struct inj
     else if (failed)
         err_set(err, failed, "cannot send on %s: %s", ifname, strerror(-failed));
     else
-        failed = inject_raw_open(ifname, addr, mtu, &j->raw, err);
+        failed = inject_raw_open(ifname, mtu, &j->base.portable, err);
     if (failed) {
         close_both(&j->base);
         return failed;

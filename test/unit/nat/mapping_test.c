@@ -213,7 +213,7 @@ static void nat_refuses_contradictory_configs(void **state)
     (void)state;
     struct nat *nat = NULL;
     struct nat_config c;
-    struct nat_prefix bad = {.addr = 0, .len = 33};
+    struct nat_allow bad = {.prefix = {.addr = 0, .len = 33}};
     nat_config_defaults(&c, 0);
     assert_int_equal(nat_new(&c, &nat), -EINVAL);
     nat_config_defaults(&c, EXTERNAL);

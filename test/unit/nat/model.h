@@ -293,7 +293,10 @@ static inline void model_step(struct model *m)
 static inline void model_run(struct model *m, const uint8_t *data, size_t size)
 {
     struct nat_config config;
+    const struct nat_allow own = {{REF_EXTERNAL, 32}, REF_OWN_PORT};
     nat_config_defaults(&config, REF_EXTERNAL);
+    config.allow = &own;
+    config.allow_count = 1;
     config.max_flows = REF_FLOWS;
     config.port_lo = REF_PORT_LO;
     config.port_hi = REF_PORT_LO + REF_PORTS - 1;

@@ -13,7 +13,7 @@
 
 #include "tether/nat.h"
 
-enum { REF_FLOWS = 12, REF_PORTS = 4, REF_PORT_LO = 61000, REF_RESTING = 64 };
+enum { REF_FLOWS = 12, REF_PORTS = 4, REF_PORT_LO = 61000, REF_RESTING = 64, REF_OWN_PORT = 80 /* opened at the external address */ };
 #define REF_EXTERNAL 0xc6336401u
 
 struct ref_flow {
@@ -252,6 +252,8 @@ static inline struct ref_outcome ref_in2out(struct ref_nat *n, const struct ref_
         return ref_result(NAT_DROP, DROP_NO_FLOW);
     if ((!local || hairpin) && p->ttl <= 1)
         return ref_result(NAT_REPLY, DROP_TTL);
+    if (local && !hairpin && (p->proto == 1 || p->dst_port != REF_OWN_PORT))
+        return ref_result(NAT_REPLY, DROP_POLICY);
     struct ref_flow *sibling = ref_endpoint(n, p);
     struct ref_flow *f = sibling ? ref_flow_of(n, p->proto, sibling->port, p->dst, p->dst_port) : NULL;
     struct ref_outcome out = ref_result(NAT_FORWARD, DROP_NONE);

@@ -1,4 +1,4 @@
-/* test/unit/nat/route_test.c - the NAT as a router: TTL, policy, MTU, options, fragments, checksums, hairpin */
+/* test/unit/nat/route_test.c - the NAT as a router: TTL, MTU, options, fragments, checksums, hairpin */
 #include "fixture.h"
 
 static struct build udp_to(uint32_t dst, uint16_t port)
@@ -27,88 +27,6 @@ static void nat_answers_time_exceeded_when_the_ttl_ends_here(void **state)
     back.ttl = 9;
     assert_int_equal(net_in(n, &back), NAT_FORWARD);
     assert_int_equal(n->r.packet[8], 8);
-    net_done(n);
-}
-
-static void nat_refuses_what_is_not_the_internet(void **state)
-{
-    (void)state;
-    static const uint32_t private[] = {
-        0x0a000002, 0x0affffff, 0xac100001, 0xac1fffff, 0xc0a80001, 0xa9fea9fe, 0x64400001, 0x647fffff, 0xf0000001,
-    };
-    static const uint32_t no_host[] = {0x00000001, 0x7f000001, 0xe0000001, 0xffffffff};
-    static const uint32_t public[] = {0x09ffffff, 0x0b000000, 0xac0fffff, 0xac200000, 0x643fffff, 0x64800000, 0x08080808};
-    struct net *n = net_new();
-    for (size_t i = 0; i < sizeof private / sizeof *private; i++) {
-        struct build b = udp_to(private[i], 53);
-        net_out(n, A, &b);
-        if (private[i] >= 0xe0000000)
-            assert_drop(n, DROP_POLICY); /* no ICMP error about that (RFC 1122 section 3.2.2) */
-        else
-            assert_refused(n, DROP_POLICY, ICMP_UNREACHABLE, ICMP_ADMIN_PROHIBITED);
-    }
-    for (size_t i = 0; i < sizeof no_host / sizeof *no_host; i++) {
-        struct build b = udp_to(no_host[i], 53);
-        net_out(n, A, &b);
-        assert_drop(n, DROP_POLICY);
-    }
-    assert_int_equal(nat_stats(n->nat)->flows, 0);
-    assert_int_equal(nat_stats(n->nat)->drops_in2out[DROP_POLICY], 13);
-    for (size_t i = 0; i < sizeof public / sizeof *public; i++) {
-        struct build b = udp_to(public[i], 53);
-        assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
-    }
-    net_done(n);
-}
-
-static void nat_opens_allowed_prefixes_and_the_resolver_for_names_only(void **state)
-{
-    (void)state;
-    struct net *n = net_defaults();
-    struct nat_prefix allow[] = {{0xc0a80100, 24}, {0, 0}};
-    n->config.allow = allow;
-    n->config.allow_count = 1;
-    n->config.resolver = 0xa9fea9fe; /* as in some clouds: also the metadata service */
-    net_start(n);
-    allow[0].addr = 0; /* was copied */
-    struct build b = udp_to(0xc0a801ff, 9999);
-    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
-    b = udp_to(0xc0a80200, 9999);
-    net_out(n, A, &b);
-    assert_refused(n, DROP_POLICY, ICMP_UNREACHABLE, ICMP_ADMIN_PROHIBITED);
-    b = udp_to(0xa9fea9fe, 53);
-    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
-    b = (struct build){.proto = 6, .src = INSIDE, .src_port = 5000, .dst = 0xa9fea9fe, .dst_port = 80, .flags = TCP_SYN};
-    net_out(n, A, &b);
-    assert_refused(n, DROP_POLICY, ICMP_UNREACHABLE, ICMP_ADMIN_PROHIBITED);
-    b.dst_port = 53;
-    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
-    net_done(n);
-
-    n = net_defaults(); /* everything opened: still nothing that is no host */
-    n->config.allow = &allow[1];
-    n->config.allow_count = 1;
-    net_start(n);
-    b = udp_to(0x7f000001, 9999);
-    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
-    b = udp_to(0xe0000001, 9999);
-    net_out(n, A, &b);
-    assert_drop(n, DROP_POLICY);
-    net_done(n);
-}
-
-static void nat_drops_impossible_sources(void **state)
-{
-    (void)state;
-    static const uint32_t bad[] = {0x00000001, 0x7f000001, 0xe0000001, 0xffffffff, EXTERNAL};
-    struct net *n = net_new();
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct build b = udp_to(REMOTE, 53);
-        b.src = bad[i];
-        net_out(n, A, &b);
-        assert_drop(n, DROP_SOURCE);
-    }
-    assert_int_equal(nat_stats(n->nat)->drops_in2out[DROP_SOURCE], 5);
     net_done(n);
 }
 
@@ -370,45 +288,6 @@ static void nat_survives_a_fragment_flood_from_one_sender(void **state)
     net_done(n);
 }
 
-/* --- the server's own address --- */
-
-static void nat_reaches_the_server_itself(void **state)
-{
-    (void)state;
-    struct net *n = net_new();
-    struct build b = {.proto = 6, .src = INSIDE, .src_port = 5000, .dst = EXTERNAL, .dst_port = 80, .flags = TCP_SYN, .ttl = 1};
-    assert_int_equal(net_out(n, A, &b), NAT_FORWARD); /* it is no hop further: the TTL stays */
-    assert_int_equal(got_src(n), EXTERNAL);
-    assert_int_equal(got_dst(n), EXTERNAL);
-    assert_int_equal(n->r.packet[8], 1);
-    struct build back = {.proto = 6, .src = EXTERNAL, .src_port = 80, .dst = EXTERNAL, .dst_port = got_src_port(n),
-                         .flags = TCP_SYN | TCP_ACK};
-    assert_int_equal(net_in(n, &back), NAT_FORWARD);
-    assert_int_equal(got_src(n), EXTERNAL);
-    assert_int_equal(got_dst(n), INSIDE);
-    b = udp_to(EXTERNAL, 61000); /* in the NAT's range, nobody's */
-    net_out(n, A, &b);
-    assert_drop(n, DROP_NO_FLOW);
-    net_done(n);
-}
-
-/* In most clouds the server's own address is a private one, mapped one to one further out. */
-static void nat_reaches_the_server_itself_at_a_private_address(void **state)
-{
-    (void)state;
-    struct net *n = net_defaults();
-    n->config.external = 0xac1f0507; /* 172.31.5.7 */
-    net_start(n);
-    struct build b = udp_to(0xac1f0507, 53);
-    b.frag = 0x4000;
-    b.payload_len = 3000; /* the loopback device's MTU is not the link's */
-    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
-    b = udp_to(0xac1f0508, 53);
-    net_out(n, A, &b);
-    assert_string_equal(drop_name(n->r.reason), "policy");
-    net_done(n);
-}
-
 /* RFC 4787 REQ-9 */
 static void nat_hairpins_with_the_outside_source(void **state)
 {
@@ -461,9 +340,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(nat_answers_time_exceeded_when_the_ttl_ends_here),
-        T(nat_refuses_what_is_not_the_internet),
-        T(nat_opens_allowed_prefixes_and_the_resolver_for_names_only),
-        T(nat_drops_impossible_sources),
         T(nat_drops_what_it_cannot_carry),
         T(nat_tells_the_mtu_when_a_packet_with_df_is_too_big),
         T(nat_clamps_the_mss_both_ways),
@@ -475,8 +351,6 @@ int main(void)
         T(nat_drops_source_routes_and_blanks_recorded_ones),
         T(nat_puts_fragments_together_in_any_order),
         T(nat_survives_a_fragment_flood_from_one_sender),
-        T(nat_reaches_the_server_itself),
-        T(nat_reaches_the_server_itself_at_a_private_address),
         T(nat_hairpins_with_the_outside_source),
         T(nat_hairpins_a_laptop_to_its_own_udp_mapping),
     };
