@@ -17,6 +17,8 @@
 
 struct ws;
 struct stream_tls;
+struct proxy;
+struct names;
 
 enum ws_opcode { WS_TEXT = 1, WS_BINARY = 2 };
 
@@ -56,13 +58,20 @@ struct ws_url {
 /** @return 0, or -EINVAL with err naming the url and an example of a good one */
 int ws_url_parse(const char *text, struct ws_url *ret_url, struct err *err);
 
+/** How to get there, beside the address. All borrowed until closed(). */
+struct ws_way {
+    struct stream_tls *tls;    /**< whom to believe; NULL: only ws:// is possible */
+    const struct proxy *proxy; /**< NULL or without a host: straight */
+    const char *around;        /**< a device of ours that must not be used, or NULL */
+    struct names *known;       /**< addresses as learnt last time, of the proxy if there is one; brought up to date; NULL: none */
+};
 /**
  * Connect. Failure to resolve or connect is reported through events->closed (code 1006 and a reason in words).
  *
- * @param tls    whom to believe (wss://), borrowed until the loop is freed; NULL: only ws:// is possible
+ * @param way    NULL: the plain way
  * @param events borrowed until closed() @param ret_ws borrowed until closed()
  */
-int ws_connect(struct io_loop *loop, const struct ws_url *url, struct stream_tls *tls, const struct ws_events *events,
+int ws_connect(struct io_loop *loop, const struct ws_url *url, const struct ws_way *way, const struct ws_events *events,
                void *ctx, struct ws **ret_ws, struct err *err);
 /** Take over a socket that http_server accepted: set who hears of it. Must happen within the http callback. */
 void ws_listen(struct ws *ws, const struct ws_events *events, void *ctx);

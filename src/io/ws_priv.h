@@ -1,6 +1,6 @@
 /*
  * io/ws_priv.h - inside of a websocket: its life (ws.c), what goes out (ws_out.c), what comes in (ws_in.c), becoming open
- * (ws_client.c), and being handed over by the HTTP server (http_conn.c)
+ * (ws_dial.c, ws_client.c), and being handed over by the HTTP server (http_conn.c)
  */
 #ifndef TETHER_IO_WS_PRIV_H
 #define TETHER_IO_WS_PRIV_H
@@ -9,6 +9,8 @@
 #include <wslay/wslay.h>
 
 #include "http/upgrade.h"
+#include "io/names.h"
+#include "io/proxy.h"
 #include "io/stream.h"
 #include "io/ws.h"
 
@@ -22,6 +24,23 @@ enum {
 enum ws_state { WS_CONNECTING, WS_OPEN, WS_CLOSING, WS_CLOSED };
 
 struct ws_block;
+
+/** Only while the websocket is being opened; freed when both requests are over. */
+struct ws_connecting {
+    struct ws *ws; /* NULL once it was given up */
+    struct ws_url url;
+    struct ws_way way;
+    struct names_request *asking; /* NULL: answered, or given up */
+    struct names found;
+    size_t next;             /* of found: not tried yet */
+    uv_connect_t connect[2]; /* of the address being tried, and of the one before while it is cancelled */
+    unsigned tried;
+    int pending; /* libuv requests that still refer to this */
+    uint64_t give_up_ms;
+    char key[HTTP_WS_KEY_LEN + 1];
+    size_t have;
+    char buf[HTTP_HEAD_MAX];
+};
 
 /** Bytes that wait for the kernel, in blocks; one is being written at a time. */
 struct ws_out {
@@ -107,9 +126,18 @@ void ws_in_feed(struct ws *ws, uint8_t *data, size_t len);
 /** Send the control frames that wslay has ready. */
 void ws_in_send_control(struct ws *ws);
 
-/* ws_client.c */
+/* ws_dial.c */
 
+/** Begin to connect; ws_client_ready() or ws_finish() follows. */
+void ws_dial(struct ws *ws);
 /** Let go of what only connecting needs; requests still under way are freed when they end. */
 void ws_connecting_abandon(struct ws *ws);
+/** Reads into ws_connecting.buf. */
+void ws_connecting_alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf);
+
+/* ws_client.c */
+
+/** The stream to the server is there: begin the handshake. */
+void ws_client_ready(struct ws *ws);
 
 #endif

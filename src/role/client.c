@@ -4,7 +4,8 @@
  *     apps -> TUN -> session queue -> path -> TLS -> websocket -> the phone's page -> server
  *
  * This file wires: what arrives at one part is handed to the next. The phone comes to us: we listen, serve the page, and take every
- * websocket at /websocket as a carrier; the newest one that reaches the server is used.
+ * websocket at /websocket as a carrier; the newest one that reaches the server is used. With --direct we go to the server ourselves as
+ * well, which is then preferred.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,88 +14,16 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "io/carrier.h"
-#include "io/control.h"
-#include "io/host.h"
-#include "io/http_server.h"
-#include "io/tun.h"
+#include "role/client_priv.h"
 #include "role/page_state.h"
-#include "role/secret.h"
 #include "tether/packet.h"
 
-#define LAPTOP_ADDR "169.254.134.89"
-static const struct host_cidr laptop_cidr = {.addr = 0xa9fe8659, .len = 16};
+static const struct host_cidr laptop_cidr = {.addr = 0xa9fe8659, .len = 16}; /* CLIENT_LAPTOP_ADDR */
 
 enum {
-    CARRIERS_MAX = 8,
-    LISTENERS_MAX = 1 + OPT_TEXTS_MAX,
     POOL_BYTES = 16 * 1024 * 1024,
     TICK_MS = 1000,
-    URL_MAX = 800,
 };
-
-struct client_config {
-    const char *wifi, *server, *key, *tun, *address, *dns;
-    struct opt_texts listen, routes;
-    long port, mtu;
-    bool plain;
-};
-
-struct client {
-    const struct client_config *config;
-    const struct role_common *common;
-    char server_url[URL_MAX], laptop_url[96];
-    struct host_cidr inside;
-    uint8_t key[TLS_KEY_LEN];
-
-    struct io_loop *loop;
-    struct host *host;
-    struct tls_context *tls;
-    struct pbuf_pool *pool;
-    struct tun *tun;
-    struct io_timer *tick;
-    struct io_hook *flush;
-    struct control *control;
-    struct http_server *listener[LISTENERS_MAX];
-    size_t listeners;
-
-    struct session session;
-    struct carrier *carrier[CARRIERS_MAX];
-    size_t carriers;
-    int last_failure; /* of the newest carrier that ended; 0 after one came up */
-    uint32_t dns[FRAME_DNS_MAX];
-    size_t dns_count; /* what names are resolved by now */
-    uint64_t refused_ipv6, refused_carriers, tun_refused;
-};
-
-static const struct opt options[] = {
-    {"wifi", 0, OPT_TEXT, offsetof(struct client_config, wifi), "IFACE",
-     "Wi-Fi device shared with the phone; gets " LAPTOP_ADDR "/16 (this or --listen)", 0, 0},
-    {"server", 0, OPT_TEXT, offsetof(struct client_config, server), "URL",
-     "the server, e.g. ws://203.0.113.5:8080 (default: as last time; else the page asks)", 0, 0},
-    {"key", 0, OPT_TEXT, offsetof(struct client_config, key), "KEY|@FILE",
-     "the server's key, or its file (default: as last time; else it is asked for)", 0, 0},
-    {"listen", 0, OPT_TEXTS, offsetof(struct client_config, listen), "ADDR",
-     "serve the page at this address of the laptop too", 0, 0},
-    {"port", 0, OPT_NUMBER, offsetof(struct client_config, port), "N",
-     "port of the page and its websocket (default 6354)", 1, 65535},
-    {"tun", 0, OPT_TEXT, offsetof(struct client_config, tun), "NAME", "name of the TUN device (default tun0)", 0, 0},
-    {"address", 0, OPT_TEXT, offsetof(struct client_config, address), "ADDR",
-     "IPv4 address of the TUN device (default 10.0.0.1)", 0, 0},
-    {"mtu", 0, OPT_NUMBER, offsetof(struct client_config, mtu), "N", "MTU of the TUN device (default 1500)", 576, 1500},
-    {"route", 0, OPT_TEXTS, offsetof(struct client_config, routes), "CIDR",
-     "send only this network through the tunnel, instead of everything", 0, 0},
-    {"dns", 0, OPT_TEXT, offsetof(struct client_config, dns), "ADDR|none",
-     "DNS server to use; none: leave DNS alone (default: the one the server names)", 0, 0},
-    {"plain", 0, OPT_FLAG, offsetof(struct client_config, plain), "",
-     "no key, no encryption, as other implementations speak; the server needs it too", 0, 0},
-    {0},
-};
-
-static void set_defaults(void *config)
-{
-    *(struct client_config *)config = (struct client_config){.tun = "tun0", .address = "10.0.0.1", .port = 6354, .mtu = 1500};
-}
 
 /* --- packets --- */
 
@@ -155,13 +84,19 @@ static void set_dns(struct client *c, const uint32_t *addrs, size_t count)
     c->dns_count = count;
 }
 
-static void use_carrier(struct client *c, struct carrier *carrier)
+void client_use_carrier(struct client *c, struct carrier *carrier)
 {
+    struct carrier *direct = client_direct_up(c->direct);
     carrier_path(carrier)->up = true;
     struct path *evicted = session_attach(&c->session, carrier_path(carrier));
     if (evicted != NULL)
         carrier_close(carrier_of(evicted), WS_CLOSE_GOING_AWAY, "enough phones");
     c->last_failure = 0;
+    if (direct != NULL && direct != carrier) { /* a phone is the way for when there is no other */
+        uint8_t frame[FRAME_HEADER_LEN];
+        session_activate(&c->session, carrier_path(direct));
+        path_control(carrier_path(direct), frame, frame_put_activate(frame));
+    }
 }
 
 static int on_welcome(void *ctx, struct carrier *carrier, const struct frame_welcome *welcome)
@@ -173,7 +108,7 @@ static int on_welcome(void *ctx, struct carrier *carrier, const struct frame_wel
         return -EPROTONOSUPPORT;
     if (carrier_path(carrier)->up)
         return -EPROTO;
-    use_carrier(c, carrier);
+    client_use_carrier(c, carrier);
     inet_ntop(AF_INET, &in, external, sizeof external);
     log_info("client", carrier_peer(carrier), "session up", "external=%s session=%s", external,
              welcome->flags & WELCOME_RESUMED ? "resumed" : "new");
@@ -197,14 +132,16 @@ static void on_closed(void *ctx, struct carrier *carrier, int failure, const cha
             c->carrier[i] = c->carrier[--c->carriers];
     if (c->session.active == NULL)
         c->last_failure = failure;
+    bool direct = client_direct_owns(c->direct, carrier);
     if (failure)
-        log_warn("client", carrier_peer(carrier), "phone's connection ended", "why=\"%s\"",
+        log_warn("client", carrier_peer(carrier), direct ? "direct connection ended" : "phone's connection ended", "why=\"%s\"",
                  carrier_failure_text(failure));
     else
-        log_info("client", carrier_peer(carrier), "phone disconnected", "reason=\"%s\"", reason);
+        log_info("client", carrier_peer(carrier), direct ? "direct connection closed" : "phone disconnected", "reason=\"%s\"", reason);
+    client_direct_on_closed(c->direct, carrier, failure);
 }
 
-static const struct carrier_events carrier_events = {
+const struct carrier_events client_carrier_events = {
     .ready = on_ready,
     .welcome = on_welcome,
     .bye = on_bye,
@@ -212,12 +149,21 @@ static const struct carrier_events carrier_events = {
     .closed = on_closed,
 };
 
+void client_add_carrier(struct client *c, struct carrier *carrier)
+{
+    c->carrier[c->carriers++] = carrier;
+    if (c->config->plain) {
+        client_use_carrier(c, carrier);
+        log_info("client", carrier_peer(carrier), "session up", "plain=yes");
+    }
+}
+
 static bool takes_websocket(void *ctx, const char *path)
 {
     struct client *c = ctx;
     if (strcmp(path, "/websocket") != 0 && strcmp(path, "/websocket/") != 0)
         return false;
-    if (c->carriers < CARRIERS_MAX)
+    if (c->carriers < CLIENT_CARRIERS_MAX)
         return true;
     c->refused_carriers++;
     return false;
@@ -227,15 +173,11 @@ static void on_websocket(void *ctx, const char *path, struct ws *ws)
 {
     struct client *c = ctx;
     (void)path;
-    struct carrier *carrier = carrier_open(c->loop, ws, c->tls, true, &carrier_events, c);
+    struct carrier *carrier = carrier_open(c->loop, ws, c->tls, true, &client_carrier_events, c);
     if (carrier == NULL)
         return;
-    c->carrier[c->carriers++] = carrier;
     log_info("client", carrier_peer(carrier), "phone connected", NULL);
-    if (c->config->plain) {
-        use_carrier(c, carrier);
-        log_info("client", carrier_peer(carrier), "session up", "plain=yes");
-    }
+    client_add_carrier(c, carrier);
 }
 
 /* --- what others see --- */
@@ -279,7 +221,8 @@ static void on_tick(void *ctx)
     for (size_t i = 0; i < c->carriers; i++) /* what this closes leaves the list later, from the loop */
         carrier_tick(c->carrier[i]);
     if (session_choose(&c->session, io_now_us()))
-        log_info("client", carrier_peer(carrier_of(c->session.active)), "changed to another phone", NULL);
+        log_info("client", carrier_peer(carrier_of(c->session.active)), "changed to another path", NULL);
+    client_direct_tick(c->direct);
 }
 
 static void on_signal(void *ctx, int signo)
@@ -291,49 +234,6 @@ static void on_signal(void *ctx, int signo)
     for (size_t i = 0; i < c->session.path_count; i++)
         path_control(c->session.path[i], frame, len);
     io_loop_stop(c->loop);
-}
-
-static int check_server_url(struct client *c, struct err *err)
-{
-    static const char remembered[] = "client.server";
-    struct ws_url url;
-    if (c->config->server == NULL) {
-        if (state_read(c->common->state_dir, remembered, c->server_url, sizeof c->server_url) < 0)
-            c->server_url[0] = '\0'; /* the page asks for it */
-        return 0;
-    }
-    if (ws_url_parse(c->config->server, &url, err) < 0)
-        return ROLE_BAD_USAGE;
-    snprintf(c->server_url, sizeof c->server_url, "%s://%s%s%s:%u%s", url.tls ? "wss" : "ws",
-             strchr(url.host, ':') ? "[" : "", url.host, strchr(url.host, ':') ? "]" : "", url.port, url.path);
-    return state_write(c->common->state_dir, remembered, c->server_url, err);
-}
-
-static int check_config(struct client *c, struct err *err)
-{
-    const struct client_config *config = c->config;
-    struct host_cidr cidr;
-    uint32_t dns;
-    if (config->wifi == NULL && config->listen.count == 0) {
-        err_set(err, -EINVAL, "--wifi IFACE is needed: the device the phone is on (ip link lists them), or --listen ADDR");
-        return ROLE_BAD_USAGE;
-    }
-    if (host_cidr_parse(config->address, &c->inside) < 0 || c->inside.len != 32) {
-        err_set(err, -EINVAL, "--address %s: not an IPv4 address", config->address);
-        return ROLE_BAD_USAGE;
-    }
-    for (size_t i = 0; i < config->routes.count; i++) {
-        if (host_cidr_parse(config->routes.item[i], &cidr) < 0) {
-            err_set(err, -EINVAL, "--route %s: not an IPv4 network such as 203.0.113.0/24", config->routes.item[i]);
-            return ROLE_BAD_USAGE;
-        }
-    }
-    if (config->dns != NULL && strcmp(config->dns, "none") != 0 && inet_pton(AF_INET, config->dns, &dns) != 1) {
-        err_set(err, -EINVAL, "--dns %s: neither an IPv4 address nor \"none\"", config->dns);
-        return ROLE_BAD_USAGE;
-    }
-    int failed = config->plain ? 0 : secret_of_client(c->common, config->key, c->key, err);
-    return failed ? failed : check_server_url(c, err);
 }
 
 static int listen_on(struct client *c, const char *addr, struct err *err)
@@ -387,12 +287,16 @@ static int open_all(struct client *c, struct err *err)
     }
     if (!failed && !c->config->plain)
         failed = tls_context_new(false, c->key, &c->tls, err);
+    if (!failed && c->config->direct.count > 0)
+        failed = client_direct_new(c, &c->direct, err);
     if (!failed)
         failed = host_open(c->common->state_dir, "client", &c->host, err);
+    if (!failed && c->direct != NULL)
+        client_direct_resolve(c->direct);
     if (!failed)
         failed = change_host(c, err);
     if (!failed && c->config->wifi != NULL)
-        failed = listen_on(c, LAPTOP_ADDR, err);
+        failed = listen_on(c, CLIENT_LAPTOP_ADDR, err);
     for (size_t i = 0; i < c->config->listen.count && !failed; i++)
         failed = listen_on(c, c->config->listen.item[i], err);
     if (!failed)
@@ -401,6 +305,8 @@ static int open_all(struct client *c, struct err *err)
         failed = io_hook_new(c->loop, on_flush, c, &c->flush);
     if (!failed)
         failed = io_timer_new(c->loop, on_tick, c, &c->tick);
+    if (!failed && c->direct != NULL)
+        failed = client_direct_start(c->direct);
     if (!failed)
         io_timer_start(c->tick, TICK_MS, TICK_MS);
     return failed;
@@ -413,6 +319,7 @@ static void close_all(struct client *c)
     io_timer_close(c->tick);
     io_hook_close(c->flush);
     control_close(c->control);
+    client_direct_stop(c->direct);
     tun_close(c->tun);
     c->tun = NULL;
     if (c->loop != NULL)
@@ -420,6 +327,7 @@ static void close_all(struct client *c)
     host_close(c->host);
     if (c->pool != NULL)
         session_done(&c->session);
+    client_direct_free(c->direct);
     tls_context_free(c->tls);
     pbuf_pool_free(c->pool);
 }
@@ -431,16 +339,18 @@ static int run(const struct role_common *common, const void *config, struct err 
         return -ENOMEM;
     c->common = common;
     c->config = config;
-    snprintf(c->laptop_url, sizeof c->laptop_url, "ws://%s:%ld/websocket",
-             c->config->wifi ? LAPTOP_ADDR : c->config->listen.count ? c->config->listen.item[0] : "", c->config->port);
-    int failed = check_config(c, err);
+    const char *page = c->config->wifi ? CLIENT_LAPTOP_ADDR : c->config->listen.count > 0 ? c->config->listen.item[0] : NULL;
+    if (page != NULL)
+        snprintf(c->laptop_url, sizeof c->laptop_url, "ws://%s:%ld/websocket", page, c->config->port);
+    int failed = client_check(c, err);
     if (!failed)
         failed = open_all(c, err);
-    if (!failed) {
-        log_info("client", NULL, "client ready", "open=http://%s:%ld/ tun=%s",
-                 c->config->wifi ? LAPTOP_ADDR : c->config->listen.item[0], c->config->port, c->config->tun);
+    if (!failed && page != NULL)
+        log_info("client", NULL, "client ready", "open=http://%s:%ld/ tun=%s", page, c->config->port, c->config->tun);
+    else if (!failed)
+        log_info("client", NULL, "client ready", "tun=%s", c->config->tun);
+    if (!failed)
         failed = io_loop_run(c->loop);
-    }
     close_all(c);
     free(c);
     return failed;
@@ -450,8 +360,8 @@ const struct role role_client = {
     .name = "client",
     .summary = "the laptop: serves the page to the phone and sends this machine's traffic through it",
     .example = "sudo tether client --wifi wlan0 --server ws://203.0.113.5:8080 --key KEY",
-    .options = options,
+    .options = client_options,
     .config_size = sizeof(struct client_config),
-    .defaults = set_defaults,
+    .defaults = client_defaults,
     .run = run,
 };

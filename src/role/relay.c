@@ -52,7 +52,7 @@ struct leg {
 struct relay {
     struct io_loop *loop;
     struct io_timer *retry;
-    struct stream_tls *tls; /* NULL: both legs are ws:// */
+    struct ws_way way; /* with tls NULL both legs are ws:// */
     struct leg local, remote;
     uint64_t backoff_ms, up_since_ms;
     bool stopping;
@@ -204,7 +204,7 @@ static const struct ws_events events = {
 static int open_leg(struct leg *leg, struct err *err)
 {
     leg->messages = leg->bytes = 0;
-    return ws_connect(leg->relay->loop, &leg->url, leg->relay->tls, &events, leg, &leg->ws, err);
+    return ws_connect(leg->relay->loop, &leg->url, &leg->relay->way, &events, leg, &leg->ws, err);
 }
 
 static void on_retry(void *ctx)
@@ -251,7 +251,7 @@ static int run(const struct role_common *common, const void *config, struct err 
     if (!failed)
         failed = prepare_leg(&r, &r.remote, "server", c->remote, &r.local, err);
     if (!failed && (r.local.url.tls || r.remote.url.tls))
-        failed = stream_tls_client(c->ca, &r.tls, err);
+        failed = stream_tls_client(c->ca, &r.way.tls, err);
     if (!failed)
         failed = io_loop_new(&r.loop);
     if (!failed)
@@ -269,7 +269,7 @@ static int run(const struct role_common *common, const void *config, struct err 
         ws_close(r.remote.ws, WS_CLOSE_GOING_AWAY, "relay stopped");
     io_timer_close(r.retry);
     io_loop_free(r.loop);
-    stream_tls_free(r.tls);
+    stream_tls_free(r.way.tls);
     free(r.local.message);
     free(r.remote.message);
     return failed;

@@ -9,6 +9,7 @@
 struct tls_lab {
     struct lab *lab;
     struct stream_tls *server, *client;
+    struct ws_way way;
     EVP_PKEY *key;
     char dir[64], cert[96], key_file[96];
 };
@@ -81,7 +82,8 @@ static void go(struct tls_lab *t, const char *host, bool trust)
     struct err err = {0};
     snprintf(url.host, sizeof url.host, "%s", host);
     assert_int_equal(stream_tls_client(trust ? t->cert : NULL, &t->client, &err), 0);
-    assert_int_equal(ws_connect(t->lab->loop, &url, t->client, &events, &t->lab->out, &t->lab->out.ws, &err), 0);
+    t->way.tls = t->client;
+    assert_int_equal(ws_connect(t->lab->loop, &url, &t->way, &events, &t->lab->out, &t->lab->out.ws, &err), 0);
     lab_until(t->lab->loop, t->lab->out.opened == 1 || t->lab->out.closed == 1);
 }
 

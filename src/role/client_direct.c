@@ -1,0 +1,259 @@
+/*
+ * role/client_direct.c - the server without a phone: the client opens the websocket itself, by a proxy where there is one
+ *
+ * The addresses given are tried in order until one comes up; when it ends, the search begins at the first again. Below the carrier all
+ * is as with a phone, so a session moves between the two without losing a flow. Direct is preferred while it answers: a phone costs
+ * somebody's mobile data.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "io/names.h"
+#include "io/proxy.h"
+#include "io/stream.h"
+#include "io/underlay.h"
+#include "role/client_priv.h"
+
+enum {
+    URLS_MAX = 8,
+    BACKOFF_MIN_MS = 500,
+    BACKOFF_MAX_MS = 15000,
+    UP_US = 8 * 1000 * 1000, /* connected, but not up by then: try the next one */
+};
+
+struct target {
+    const char *text;
+    struct ws_url url;
+    struct proxy proxy;
+    struct names known; /* of the proxy, if there is one */
+};
+
+struct client_direct {
+    struct client *client;
+    struct target target[URLS_MAX];
+    size_t targets, at;
+    struct stream_tls *outer;
+    struct ws_way way;
+    struct ws *ws;           /* while it connects; the carrier's afterwards */
+    struct carrier *carrier;
+    struct io_timer *retry;
+    struct underlay via;     /* the device in use, by the first known address */
+    uint64_t backoff_ms, opened_us;
+    bool was_up, stopping;
+};
+
+static void attempt(void *ctx);
+
+/* --- one attempt after the other --- */
+
+static void begin_again(struct client_direct *d, uint64_t pause_ms)
+{
+    d->at = 0;
+    if (!d->stopping)
+        io_timer_start(d->retry, pause_ms, 0);
+}
+
+/* This one did not do: the next one at once, and after the last one a pause. */
+static void try_next(struct client_direct *d)
+{
+    if (d->stopping)
+        return;
+    if (++d->at < d->targets) {
+        io_timer_start(d->retry, 0, 0);
+        return;
+    }
+    begin_again(d, d->backoff_ms);
+    d->backoff_ms = d->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : d->backoff_ms * 2;
+}
+
+static void on_open(void *ctx)
+{
+    struct client_direct *d = ctx;
+    struct client *c = d->client;
+    struct ws *ws = d->ws;
+    d->ws = NULL;
+    d->carrier = c->carriers < CLIENT_CARRIERS_MAX ? carrier_open(c->loop, ws, c->tls, true, &client_carrier_events, c) : NULL;
+    if (d->carrier == NULL) {
+        ws_close(ws, WS_CLOSE_BUSY, "no room");
+        try_next(d);
+        return;
+    }
+    d->opened_us = io_now_us();
+    d->was_up = false;
+    log_info("client", carrier_peer(d->carrier), "direct connection", "url=%s", d->target[d->at].text);
+    client_add_carrier(c, d->carrier);
+}
+
+static void on_failed(void *ctx, int code, const char *reason)
+{
+    struct client_direct *d = ctx;
+    (void)code;
+    if (d->ws == NULL || d->stopping)
+        return;
+    d->ws = NULL;
+    log_info("client", NULL, "no direct connection", "url=%s why=\"%s\"", d->target[d->at].text, reason);
+    try_next(d);
+}
+
+static const struct ws_events events = {.open = on_open, .closed = on_failed};
+
+static void note_way(struct client_direct *d)
+{
+    const struct names *known = &d->target[d->at].known;
+    if (known->count == 0 || underlay_find(&known->addr[0], d->client->config->tun, &d->via) < 0)
+        d->via.ifname[0] = '\0';
+}
+
+static void attempt(void *ctx)
+{
+    struct client_direct *d = ctx;
+    struct target *t = &d->target[d->at];
+    struct err err = {0};
+    d->way = (struct ws_way){.tls = d->outer, .proxy = &t->proxy, .around = d->client->config->tun, .known = &t->known};
+    note_way(d);
+    if (ws_connect(d->client->loop, &t->url, &d->way, &events, d, &d->ws, &err) < 0) {
+        log_warn("client", NULL, "no direct connection", "url=%s why=\"%s\"", t->text, err.text);
+        try_next(d);
+    }
+}
+
+/* --- what becomes of it --- */
+
+bool client_direct_owns(const struct client_direct *d, const struct carrier *carrier)
+{
+    return d != NULL && d->carrier == carrier;
+}
+
+struct carrier *client_direct_up(const struct client_direct *d)
+{
+    if (d == NULL || d->carrier == NULL || !carrier_path(d->carrier)->up || path_is_stale(carrier_path(d->carrier), io_now_us()))
+        return NULL;
+    return d->carrier;
+}
+
+void client_direct_on_closed(struct client_direct *d, const struct carrier *carrier, int failure)
+{
+    if (!client_direct_owns(d, carrier))
+        return;
+    bool did = d->was_up || (carrier_path(d->carrier)->up && failure == 0);
+    d->carrier = NULL;
+    if (did)
+        begin_again(d, BACKOFF_MIN_MS);
+    else
+        try_next(d);
+}
+
+/* Do not wait for its end, which may take as long as it is silent. */
+static void give_up(struct client_direct *d, const char *why)
+{
+    struct carrier *carrier = d->carrier;
+    log_info("client", carrier_peer(carrier), "direct connection given up", "why=\"%s\"", why);
+    d->carrier = NULL;
+    carrier_close(carrier, WS_CLOSE_GOING_AWAY, why);
+}
+
+void client_direct_tick(struct client_direct *d)
+{
+    if (d == NULL || d->carrier == NULL)
+        return;
+    const struct path *path = carrier_path(d->carrier);
+    const struct names *known = &d->target[d->at].known;
+    struct underlay via;
+    if (path->up && !d->was_up) {
+        d->was_up = true;
+        d->backoff_ms = BACKOFF_MIN_MS;
+    }
+    int lost = known->count > 0 ? underlay_find(&known->addr[0], d->client->config->tun, &via) : 0;
+    if (!path->up && io_now_us() > d->opened_us + UP_US) {
+        give_up(d, "no answer");
+        try_next(d);
+    } else if (path_is_stale(path, io_now_us())) {
+        give_up(d, "no answer any more");
+        begin_again(d, 0);
+    } else if (known->count > 0 && (lost || strcmp(via.ifname, d->via.ifname) != 0)) {
+        give_up(d, lost ? "no network leads to the server" : "another network leads to the server");
+        begin_again(d, lost ? BACKOFF_MIN_MS : 0);
+    }
+}
+
+/* --- life --- */
+
+static int add_target(struct client_direct *d, const char *text, struct err *err)
+{
+    const struct client_config *config = d->client->config;
+    struct target *t = &d->target[d->targets];
+    t->text = text;
+    if (ws_url_parse(text, &t->url, err) < 0)
+        return ROLE_BAD_USAGE;
+    int failed = config->proxy == NULL ? proxy_from_environment(t->url.tls, t->url.host, &t->proxy, err)
+                 : strcmp(config->proxy, "none") == 0 ? 0
+                                                      : proxy_parse("--proxy", config->proxy, &t->proxy, err);
+    d->targets++;
+    return failed ? ROLE_BAD_USAGE : 0;
+}
+
+int client_direct_new(struct client *c, struct client_direct **ret_direct, struct err *err)
+{
+    struct client_direct *d = calloc(1, sizeof *d);
+    const struct opt_texts *urls = &c->config->direct;
+    bool tls = false;
+    if (d == NULL)
+        return -ENOMEM;
+    d->client = c;
+    d->backoff_ms = BACKOFF_MIN_MS;
+    int failed = 0;
+    if (urls->count > URLS_MAX) {
+        err_set(err, -EINVAL, "--direct %s: the %dth address; at most %d are tried", urls->item[URLS_MAX], URLS_MAX + 1, URLS_MAX);
+        failed = ROLE_BAD_USAGE;
+    }
+    for (size_t i = 0; i < urls->count && !failed; i++) {
+        failed = add_target(d, urls->item[i], err);
+        tls = tls || d->target[i].url.tls;
+    }
+    if (!failed && tls)
+        failed = stream_tls_client(c->config->ca, &d->outer, err);
+    if (!failed)
+        failed = io_timer_new(c->loop, attempt, d, &d->retry);
+    *ret_direct = d; /* half built is freed as well */
+    return failed;
+}
+
+void client_direct_resolve(struct client_direct *d)
+{
+    for (size_t i = 0; i < d->targets; i++) {
+        struct target *t = &d->target[i];
+        bool proxy = t->proxy.host[0] != '\0';
+        int failed = names_now(d->client->loop, proxy ? t->proxy.host : t->url.host, proxy ? t->proxy.port : t->url.port, &t->known);
+        if (failed)
+            log_info("client", NULL, "address unknown so far", "host=%s", proxy ? t->proxy.host : t->url.host);
+    }
+}
+
+int client_direct_start(struct client_direct *d)
+{
+    io_timer_start(d->retry, 0, 0);
+    return 0;
+}
+
+void client_direct_stop(struct client_direct *d)
+{
+    if (d == NULL)
+        return;
+    d->stopping = true;
+    io_timer_close(d->retry);
+    d->retry = NULL;
+    if (d->ws != NULL)
+        ws_close(d->ws, WS_CLOSE_GOING_AWAY, "client stopped");
+    if (d->carrier != NULL)
+        carrier_close(d->carrier, WS_CLOSE_GOING_AWAY, "client stopped");
+}
+
+void client_direct_free(struct client_direct *d)
+{
+    if (d == NULL)
+        return;
+    stream_tls_free(d->outer);
+    free(d);
+}
