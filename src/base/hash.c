@@ -4,40 +4,52 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int hash_init(struct hash *hash, size_t max)
+enum { OBJECTS_MAX = 1 << 30 };
+
+int hash_init(struct hash *hash, const struct pool *pool)
 {
-    size_t buckets = 16;
-    while (buckets < max && buckets < (size_t)1 << 31)
-        buckets *= 2;
-    hash->buckets = calloc(buckets, sizeof(struct hash_node *));
-    if (hash->buckets == NULL)
+    *hash = (struct hash){.pool = pool};
+    if (pool->max > OBJECTS_MAX)
+        return -EINVAL;
+    uint32_t slots = 16;
+    while (slots / 2 < pool->max)
+        slots *= 2;
+    hash->slots = calloc(slots, sizeof *hash->slots);
+    if (hash->slots == NULL)
         return -ENOMEM;
-    hash->mask = (uint32_t)(buckets - 1);
-    hash->count = 0;
+    hash->mask = slots - 1;
     return 0;
 }
 
 void hash_done(struct hash *hash)
 {
-    free(hash->buckets);
+    free(hash->slots);
     *hash = (struct hash){0};
 }
 
-void hash_add(struct hash *hash, struct hash_node *node, uint32_t value)
+void hash_add(struct hash *hash, const void *object, uint32_t value)
 {
-    struct hash_node **bucket = &hash->buckets[value & hash->mask];
-    node->value = value;
-    node->next = *bucket;
-    *bucket = node;
+    uint32_t at = value;
+    while (hash->slots[at & hash->mask].object != 0)
+        at++;
+    hash->slots[at & hash->mask] = (struct hash_slot){.value = value, .object = pool_number(hash->pool, object) + 1};
     hash->count++;
 }
 
-void hash_remove(struct hash *hash, struct hash_node *node)
+void hash_remove(struct hash *hash, const void *object, uint32_t value)
 {
-    struct hash_node **link = &hash->buckets[node->value & hash->mask];
-    while (*link != node)
-        link = &(*link)->next;
-    *link = node->next;
-    node->next = NULL;
+    const uint32_t wanted = pool_number(hash->pool, object) + 1;
+    uint32_t gap = value & hash->mask;
+    while (hash->slots[gap].object != wanted)
+        gap = (gap + 1) & hash->mask;
+    /* what comes behind the gap moves into it, unless that would put it before where its search begins */
+    for (uint32_t at = (gap + 1) & hash->mask; hash->slots[at].object != 0; at = (at + 1) & hash->mask) {
+        uint32_t home = hash->slots[at].value;
+        if (((at - home) & hash->mask) < ((at - gap) & hash->mask))
+            continue;
+        hash->slots[gap] = hash->slots[at];
+        gap = at;
+    }
+    hash->slots[gap] = (struct hash_slot){0};
     hash->count--;
 }

@@ -27,4 +27,14 @@ void pool_done(struct pool *pool);
 void *pool_lend(struct pool *pool);
 void pool_return(struct pool *pool, void *object);
 
+/** Objects are numbered from 0 to max - 1. */
+static inline void *pool_at(const struct pool *pool, uint32_t number)
+{
+    return pool->memory + pool->size * number;
+}
+static inline uint32_t pool_number(const struct pool *pool, const void *object)
+{
+    return (uint32_t)((size_t)((const uint8_t *)object - pool->memory) / pool->size);
+}
+
 #endif

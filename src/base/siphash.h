@@ -1,5 +1,5 @@
 /*
- * base/siphash.h - SipHash of one or two words: a short keyed function nobody can predict without the key
+ * base/siphash.h - SipHash of one or two words and perhaps a byte: a short keyed function nobody can predict without the key
  *
  * Keys of hash tables come from the network, so whoever sends them may try to make them collide; a secret key takes that away.
  * SipHash-1-3 places table entries, SipHash-2-4 makes numbers that outsiders see (rng.h). Aumasson and Bernstein, 2012.
@@ -66,6 +66,25 @@ static inline uint64_t siphash24_1(const struct siphash_key *key, uint64_t word)
     siphash_word(&s, word, 2);
     siphash_word(&s, 8ULL << 56, 2); /* the last group carries the length */
     return siphash_end(&s, 4);
+}
+
+/** SipHash-1-3 of a word and a byte. */
+static inline uint64_t siphash13_1b(const struct siphash_key *key, uint64_t word, uint8_t byte)
+{
+    struct siphash_state s = siphash_start(key);
+    siphash_word(&s, word, 1);
+    siphash_word(&s, 9ULL << 56 | byte, 1); /* the last group carries what is left over, and the length */
+    return siphash_end(&s, 3);
+}
+
+/** SipHash-1-3 of two words and a byte. */
+static inline uint64_t siphash13_2b(const struct siphash_key *key, uint64_t a, uint64_t b, uint8_t byte)
+{
+    struct siphash_state s = siphash_start(key);
+    siphash_word(&s, a, 1);
+    siphash_word(&s, b, 1);
+    siphash_word(&s, 17ULL << 56 | byte, 1);
+    return siphash_end(&s, 3);
 }
 
 /** SipHash-1-3 of two words. */

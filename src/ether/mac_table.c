@@ -16,7 +16,6 @@
 enum { TOUCH_MS = 1000 };
 
 struct station {
-    struct hash_node node; /* first: found by it */
     struct station *older, *newer;           /* of all, by when heard */
     struct station *port_prev, *port_next;   /* of the port */
     uint64_t key;                            /* VLAN number above the address */
@@ -51,7 +50,7 @@ int mac_table_new(const struct mac_table_config *config, struct mac_table **ret_
     rng_init(&rng, config->seed);
     t->secret = (struct siphash_key){rng_next(&rng), rng_next(&rng)};
     t->ports = calloc(config->max_ports, sizeof *t->ports);
-    if (t->ports == NULL || hash_init(&t->hash, (size_t)max) != 0 || pool_init(&t->pool, sizeof(struct station), (uint32_t)max) != 0) {
+    if (t->ports == NULL || pool_init(&t->pool, sizeof(struct station), (uint32_t)max) != 0 || hash_init(&t->hash, &t->pool) != 0) {
         mac_table_free(t);
         return -ENOMEM;
     }
@@ -81,11 +80,10 @@ static uint32_t hash_of(const struct mac_table *t, uint64_t key)
 
 static struct station *find(const struct mac_table *t, uint64_t key, uint32_t value)
 {
-    for (struct hash_node *n = hash_first(&t->hash, value); n != NULL; n = hash_next(n)) {
-        struct station *s = (struct station *)n;
+    struct hash_walk w;
+    for (struct station *s = hash_first(&t->hash, value, &w); s != NULL; s = hash_next(&t->hash, &w))
         if (s->key == key)
             return s;
-    }
     return NULL;
 }
 
@@ -138,7 +136,7 @@ static void port_add(struct mac_table *t, struct station *s, uint32_t number)
 
 static void forget(struct mac_table *t, struct station *s)
 {
-    hash_remove(&t->hash, &s->node);
+    hash_remove(&t->hash, s, hash_of(t, s->key));
     age_remove(t, s);
     port_remove(t, s);
     pool_return(&t->pool, s);
@@ -166,7 +164,7 @@ static enum mac_learned add(struct mac_table *t, uint64_t key, uint32_t value, u
         return MAC_FULL;
     s->key = key;
     s->heard_ms = now_ms;
-    hash_add(&t->hash, &s->node, value);
+    hash_add(&t->hash, s, value);
     age_append(t, s);
     port_add(t, s, port);
     return MAC_NEW;

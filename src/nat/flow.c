@@ -15,35 +15,68 @@ static uint16_t filter_port(enum nat_proto proto, uint16_t port)
     return proto == NAT_TCP ? port : 0;
 }
 
-static uint32_t hash_flow(const struct nat *nat, enum nat_proto proto, uint16_t port, uint32_t remote, uint16_t remote_port)
+/* Both ways of naming a flow lead to it directly: what a packet costs with many flows is the cache lines it has to wait for. */
+
+static uint32_t hash_outside(const struct nat *nat, enum nat_proto proto, uint16_t port, uint32_t remote, uint16_t remote_port)
 {
-    return (uint32_t)siphash13_2(&nat->flow_key, (uint64_t)remote << 32 | (uint64_t)proto << 16 | port, remote_port);
+    return (uint32_t)siphash13_1b(&nat->flow_key, (uint64_t)remote << 32 | (uint64_t)remote_port << 16 | port, (uint8_t)proto);
+}
+
+static uint32_t hash_inside(const struct nat *nat, const struct nat_tuple *t)
+{
+    uint16_t remote_port = filter_port(t->proto, t->remote_port);
+    return (uint32_t)siphash13_2b(&nat->flow_key, (uint64_t)t->session << 32 | t->inside,
+                                  (uint64_t)t->remote << 32 | (uint64_t)remote_port << 16 | t->inside_port, (uint8_t)t->proto);
+}
+
+/* @return the flow, or NULL when it expired, in which case it is gone */
+static struct nat_flow *alive(struct nat *nat, struct nat_flow *flow, uint64_t now_ms)
+{
+    if (flow->expires_ms > now_ms)
+        return flow;
+    nat_flow_free(nat, flow, now_ms);
+    return NULL;
 }
 
 struct nat_flow *nat_flow_find_outside(struct nat *nat, enum nat_proto proto, uint16_t port, uint32_t remote,
                                        uint16_t remote_port, uint64_t now_ms)
 {
+    struct hash_walk w;
     remote_port = filter_port(proto, remote_port);
-    uint32_t value = hash_flow(nat, proto, port, remote, remote_port);
-    for (struct hash_node *n = hash_first(&nat->flow_table, value); n != NULL; n = hash_next(n)) {
-        struct nat_flow *flow = (struct nat_flow *)n; /* its first member */
-        if (flow->remote != remote || flow->remote_port != remote_port || flow->port != port ||
-            flow->proto != (uint8_t)proto)
-            continue;
-        if (flow->expires_ms > now_ms)
-            return flow;
-        nat_flow_free(nat, flow, now_ms);
-        return NULL;
-    }
+    struct nat_flow *flow = hash_first(&nat->flows_outside, hash_outside(nat, proto, port, remote, remote_port), &w);
+    for (; flow != NULL; flow = hash_next(&nat->flows_outside, &w))
+        if (flow->remote == remote && flow->port == port && flow->remote_port == remote_port && flow->proto == (uint8_t)proto)
+            return alive(nat, flow, now_ms);
     return NULL;
 }
 
 struct nat_flow *nat_flow_find_inside(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms)
 {
-    struct nat_map *map = nat_map_find(nat, t);
-    if (map == NULL)
-        return NULL;
-    return nat_flow_find_outside(nat, t->proto, map->port, t->remote, t->remote_port, now_ms);
+    struct hash_walk w;
+    struct nat_flow *flow = hash_first(&nat->flows_inside, hash_inside(nat, t), &w);
+    for (; flow != NULL; flow = hash_next(&nat->flows_inside, &w))
+        if (flow->session_id == t->session && flow->inside == t->inside && flow->inside_port == t->inside_port &&
+            flow->remote == t->remote && flow->remote_port == filter_port(t->proto, t->remote_port) && flow->proto == (uint8_t)t->proto)
+            return alive(nat, flow, now_ms);
+    return NULL;
+}
+
+static void enter_tables(struct nat *nat, struct nat_flow *flow, const struct nat_tuple *t)
+{
+    hash_add(&nat->flows_inside, flow, hash_inside(nat, t));
+    hash_add(&nat->flows_outside, flow, hash_outside(nat, t->proto, flow->port, flow->remote, flow->remote_port));
+}
+
+static void leave_tables(struct nat *nat, const struct nat_flow *flow)
+{
+    const struct nat_tuple t = {.proto = flow->proto,
+                                .session = flow->session_id,
+                                .inside = flow->inside,
+                                .inside_port = flow->inside_port,
+                                .remote = flow->remote,
+                                .remote_port = flow->remote_port};
+    hash_remove(&nat->flows_inside, flow, hash_inside(nat, &t));
+    hash_remove(&nat->flows_outside, flow, hash_outside(nat, t.proto, flow->port, flow->remote, flow->remote_port));
 }
 
 enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, struct nat_flow **ret_flow)
@@ -62,6 +95,9 @@ enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_
         }
     }
     flow->map = map;
+    flow->session_id = t->session;
+    flow->inside = t->inside;
+    flow->inside_port = t->inside_port;
     flow->port = map->port;
     flow->proto = (uint8_t)t->proto;
     flow->remote = t->remote;
@@ -71,7 +107,7 @@ enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_
     if (flow->next != NULL)
         flow->next->prev = flow;
     map->flows = flow;
-    hash_add(&nat->flow_table, &flow->node, hash_flow(nat, t->proto, map->port, flow->remote, flow->remote_port));
+    enter_tables(nat, flow, t);
     nat->stats.flows++;
     if (nat->stats.flows > nat->stats.flows_peak)
         nat->stats.flows_peak = nat->stats.flows;
@@ -83,7 +119,7 @@ void nat_flow_free(struct nat *nat, struct nat_flow *flow, uint64_t now_ms)
 {
     struct nat_map *map = flow->map;
     wheel_cancel(&nat->wheel, &flow->timer);
-    hash_remove(&nat->flow_table, &flow->node);
+    leave_tables(nat, flow);
     *(flow->prev != NULL ? &flow->prev->next : &map->flows) = flow->next;
     if (flow->next != NULL)
         flow->next->prev = flow->prev;

@@ -46,11 +46,11 @@ static enum drop pass_in(struct nat_call *c, struct ip4_view *inner, enum nat_pr
         nat_flow_find_outside(nat, proto, inner->src_port, inner->dst, inner->dst_port, c->now_ms);
     if (inner->src != nat->config.external || flow == NULL)
         return DROP_NO_FLOW;
-    ip4_set_src(inner, flow->map->inside);
-    ip4_set_src_port(inner, flow->map->inside_port);
-    ip4_set_dst(&c->v, flow->map->inside);
+    ip4_set_src(inner, flow->inside);
+    ip4_set_src_port(inner, flow->inside_port);
+    ip4_set_dst(&c->v, flow->inside);
     ip4_set_l4_csum(&c->v);
-    return nat_call_pass(c, c->session != 0 ? NAT_HAIRPIN : NAT_FORWARD, flow->map->session_id);
+    return nat_call_pass(c, c->session != 0 ? NAT_HAIRPIN : NAT_FORWARD, flow->session_id);
 }
 
 enum drop nat_icmp_error_in(struct nat_call *c)
@@ -81,7 +81,7 @@ enum drop nat_icmp_error_out(struct nat_call *c)
     if (!ip4_dec_ttl(v))
         return DROP_TTL;
     ip4_set_dst(&inner, nat->config.external);
-    ip4_set_dst_port(&inner, flow->map->port);
+    ip4_set_dst_port(&inner, flow->port);
     ip4_set_src(v, nat->config.external);
     ip4_set_l4_csum(v);
     if (v->dst == nat->config.external && proto != NAT_ICMP && nat_map_at(nat, proto, inner.src_port) != NULL)

@@ -105,7 +105,7 @@ static enum drop translate(struct nat_call *c, enum nat_proto proto)
     nat_flow_touch(nat, flow, v, true, c->now_ms);
 
     ip4_set_src(v, nat->config.external);
-    ip4_set_src_port(v, flow->map->port);
+    ip4_set_src_port(v, flow->port);
     tcp_clamp_mss(v, (uint16_t)(nat->config.link_mtu - TCP_HEADERS_LEN));
     if (hairpin)
         return nat_deliver(c, proto);

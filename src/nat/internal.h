@@ -23,14 +23,11 @@ enum { NAT_TICK_MS = 100 };
 enum { NAT_REPLY_MAX = 576 };
 
 struct nat_session {
-    struct hash_node node;
     uint32_t id;
     struct nat_map *maps;
 };
 
-/* Of maps and flows, what a packet needs stands in the first 64 bytes: with many flows its cost is that of cache lines. */
 struct nat_map {
-    struct hash_node node;
     uint32_t session_id, inside;
     uint16_t inside_port; /**< ICMP: the echo identifier */
     uint16_t port;        /**< external */
@@ -40,17 +37,18 @@ struct nat_map {
     struct nat_map *next, *prev; /**< of the session */
 };
 
+/* The first cache line has all that a packet of the flow reads or writes, the map's data copied; the second only its beginning and end. */
 struct nat_flow {
-    struct hash_node node;
-    struct nat_map *map;
     uint64_t expires_ms; /**< 0 while it is new */
-    uint32_t remote;
-    uint16_t remote_port, port; /**< port: the map's */
-    uint8_t proto;              /**< the map's */
-    uint8_t tcp_seen;           /**< nat/tcp.h's */
-    bool only_dns;              /**< UDP: nothing but port 53 was sent to so far */
-    struct nat_flow *next, *prev; /**< of the map */
-    struct wheel_timer timer;     /**< due when the flow expires or earlier: renewing a flow just moves expires_ms */
+    uint32_t remote, inside, session_id;
+    uint16_t remote_port, inside_port;
+    uint16_t port;    /**< external */
+    uint8_t proto;    /**< enum nat_proto */
+    uint8_t tcp_seen; /**< nat/tcp.h's */
+    bool only_dns;    /**< UDP: nothing but port 53 was sent to so far */
+    struct nat_map *map;
+    _Alignas(64) struct nat_flow *next, *prev; /**< of the map */
+    struct wheel_timer timer; /**< due when the flow expires or earlier: renewing a flow just moves expires_ms */
 };
 
 /** Who talks to whom, seen from the inside endpoint. */
@@ -66,7 +64,8 @@ struct nat {
     struct rng rng;
     struct siphash_key map_key, flow_key;
     struct pool sessions, maps, flows;
-    struct hash session_table, map_table, flow_table;
+    struct hash session_table, map_table;
+    struct hash flows_inside, flows_outside; /**< by the tuples seen on either side */
     struct nat_ports ports[NAT_PROTOS];
     struct nat_map **by_port[NAT_PROTOS]; /**< index: external port - port_lo */
     struct wheel wheel;

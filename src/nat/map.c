@@ -6,10 +6,9 @@
  */
 #include "nat/internal.h"
 
-static uint32_t hash_map(const struct nat *nat, const struct nat_tuple *t)
+static uint32_t hash_map(const struct nat *nat, uint32_t session, uint32_t inside, enum nat_proto proto, uint16_t inside_port)
 {
-    return (uint32_t)siphash13_2(&nat->map_key, (uint64_t)t->session << 32 | t->inside,
-                                 (uint64_t)t->proto << 16 | t->inside_port);
+    return (uint32_t)siphash13_2(&nat->map_key, (uint64_t)session << 32 | inside, (uint64_t)proto << 16 | inside_port);
 }
 
 static uint32_t hash_session(const struct nat *nat, uint32_t id)
@@ -19,22 +18,21 @@ static uint32_t hash_session(const struct nat *nat, uint32_t id)
 
 struct nat_session *nat_session_find(const struct nat *nat, uint32_t id)
 {
-    for (struct hash_node *n = hash_first(&nat->session_table, hash_session(nat, id)); n != NULL; n = hash_next(n)) {
-        struct nat_session *session = (struct nat_session *)n; /* its first member */
-        if (session->id == id)
-            return session;
-    }
-    return NULL;
+    struct hash_walk w;
+    struct nat_session *session = hash_first(&nat->session_table, hash_session(nat, id), &w);
+    while (session != NULL && session->id != id)
+        session = hash_next(&nat->session_table, &w);
+    return session;
 }
 
 struct nat_map *nat_map_find(const struct nat *nat, const struct nat_tuple *t)
 {
-    for (struct hash_node *n = hash_first(&nat->map_table, hash_map(nat, t)); n != NULL; n = hash_next(n)) {
-        struct nat_map *map = (struct nat_map *)n; /* its first member */
+    struct hash_walk w;
+    struct nat_map *map = hash_first(&nat->map_table, hash_map(nat, t->session, t->inside, t->proto, t->inside_port), &w);
+    for (; map != NULL; map = hash_next(&nat->map_table, &w))
         if (map->inside == t->inside && map->inside_port == t->inside_port && map->proto == t->proto &&
             map->session_id == t->session)
             return map;
-    }
     return NULL;
 }
 
@@ -53,7 +51,7 @@ static struct nat_session *session_get(struct nat *nat, uint32_t id)
     struct nat_session *session = nat_session_find(nat, id);
     if (session == NULL && (session = pool_lend(&nat->sessions)) != NULL) {
         session->id = id;
-        hash_add(&nat->session_table, &session->node, hash_session(nat, id));
+        hash_add(&nat->session_table, session, hash_session(nat, id));
     }
     return session;
 }
@@ -62,7 +60,7 @@ static void session_put(struct nat *nat, struct nat_session *session)
 {
     if (session->maps != NULL)
         return;
-    hash_remove(&nat->session_table, &session->node);
+    hash_remove(&nat->session_table, session, hash_session(nat, session->id));
     pool_return(&nat->sessions, session);
 }
 
@@ -92,7 +90,7 @@ enum drop nat_map_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_m
     if (map->next != NULL)
         map->next->prev = map;
     session->maps = map;
-    hash_add(&nat->map_table, &map->node, hash_map(nat, t));
+    hash_add(&nat->map_table, map, hash_map(nat, t->session, t->inside, t->proto, t->inside_port));
     nat->by_port[t->proto][port - nat->config.port_lo] = map;
     nat->stats.mappings++;
     *ret_map = map;
@@ -104,7 +102,7 @@ void nat_map_free(struct nat *nat, struct nat_map *map, uint64_t now_ms)
     struct nat_session *session = map->session;
     nat->by_port[map->proto][map->port - nat->config.port_lo] = NULL;
     nat_ports_release(&nat->ports[map->proto], map->port, now_ms);
-    hash_remove(&nat->map_table, &map->node);
+    hash_remove(&nat->map_table, map, hash_map(nat, map->session_id, map->inside, map->proto, map->inside_port));
     *(map->prev != NULL ? &map->prev->next : &session->maps) = map->next;
     if (map->next != NULL)
         map->next->prev = map->prev;

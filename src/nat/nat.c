@@ -82,8 +82,9 @@ static int make_tables(struct nat *nat)
     if ((rc = pool_init(&nat->flows, sizeof(struct nat_flow), max_flows)) != 0 ||
         (rc = pool_init(&nat->maps, sizeof(struct nat_map), max_maps)) != 0 ||
         (rc = pool_init(&nat->sessions, sizeof(struct nat_session), max_maps)) != 0 ||
-        (rc = hash_init(&nat->flow_table, max_flows)) != 0 || (rc = hash_init(&nat->map_table, max_maps)) != 0 ||
-        (rc = hash_init(&nat->session_table, max_maps)) != 0 || (rc = make_ports(nat, range)) != 0)
+        (rc = hash_init(&nat->flows_outside, &nat->flows)) != 0 || (rc = hash_init(&nat->flows_inside, &nat->flows)) != 0 ||
+        (rc = hash_init(&nat->map_table, &nat->maps)) != 0 || (rc = hash_init(&nat->session_table, &nat->sessions)) != 0 ||
+         (rc = make_ports(nat, range)) != 0)
         return rc;
     const struct reasm_limits limits = {.max_bytes = nat->config.fragment_bytes,
                                         .max_datagrams = FRAGMENTED_DATAGRAMS,
@@ -128,7 +129,8 @@ void nat_free(struct nat *nat)
         nat_ports_done(&nat->ports[proto]);
         free(nat->by_port[proto]);
     }
-    hash_done(&nat->flow_table);
+    hash_done(&nat->flows_outside);
+    hash_done(&nat->flows_inside);
     hash_done(&nat->map_table);
     hash_done(&nat->session_table);
     pool_done(&nat->flows);

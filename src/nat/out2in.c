@@ -9,31 +9,37 @@
 
 enum { TCP_HEADERS_LEN = 40 };
 
+static enum drop hand_over(struct nat_call *c, uint32_t session, uint32_t inside, uint16_t inside_port)
+{
+    struct ip4_view *v = &c->v;
+    ip4_set_dst(v, inside);
+    ip4_set_dst_port(v, inside_port);
+    tcp_clamp_mss(v, (uint16_t)(c->nat->config.link_mtu - TCP_HEADERS_LEN));
+    return nat_call_pass(c, c->session != 0 ? NAT_HAIRPIN : NAT_FORWARD, session);
+}
+
 /* Filtering keeps strangers out, and a laptop is no stranger at its own mapping: its UDP turns round there whether or not the mapping ever
    sent to the external address, as RFC 5780 section 4.5 tries it. TCP connects to itself by SYNs of both ends only. */
-static bool own_hairpin(const struct nat_call *c, enum nat_proto proto, const struct nat_map *map)
+static enum drop without_flow(struct nat_call *c, enum nat_proto proto)
 {
-    return proto == NAT_UDP && c->session != 0 && map->session_id == c->session;
+    const struct nat_map *map = nat_map_at(c->nat, proto, c->v.dst_port);
+    if (map == NULL)
+        return DROP_NO_FLOW;
+    if (proto != NAT_UDP || c->session == 0 || map->session_id != c->session)
+        return DROP_FILTERED;
+    return hand_over(c, map->session_id, map->inside, map->inside_port);
 }
 
 enum drop nat_deliver(struct nat_call *c, enum nat_proto proto)
 {
-    struct nat *nat = c->nat;
     struct ip4_view *v = &c->v;
-    struct nat_flow *flow = nat_flow_find_outside(nat, proto, v->dst_port, v->src, v->src_port, c->now_ms);
-    const struct nat_map *map = flow != NULL ? flow->map : nat_map_at(nat, proto, v->dst_port);
-    if (map == NULL)
-        return DROP_NO_FLOW;
-    if (flow == NULL && !own_hairpin(c, proto, map))
-        return DROP_FILTERED;
+    struct nat_flow *flow = nat_flow_find_outside(c->nat, proto, v->dst_port, v->src, v->src_port, c->now_ms);
+    if (flow == NULL)
+        return without_flow(c, proto);
     if (c->session == 0 && !ip4_dec_ttl(v)) /* a hairpinned packet passed this router once already */
         return DROP_TTL;
-    if (flow != NULL)
-        nat_flow_touch(nat, flow, v, false, c->now_ms);
-    ip4_set_dst(v, map->inside);
-    ip4_set_dst_port(v, map->inside_port);
-    tcp_clamp_mss(v, (uint16_t)(nat->config.link_mtu - TCP_HEADERS_LEN));
-    return nat_call_pass(c, c->session != 0 ? NAT_HAIRPIN : NAT_FORWARD, map->session_id);
+    nat_flow_touch(c->nat, flow, v, false, c->now_ms);
+    return hand_over(c, flow->session_id, flow->inside, flow->inside_port);
 }
 
 static enum drop out2in(struct nat_call *c, uint8_t *packet, size_t len, const struct offload *offload)

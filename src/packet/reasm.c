@@ -36,7 +36,6 @@ struct piece {
 
 /* How much of the table one scope holds. */
 struct scope {
-    struct hash_node node; /* first, so that a node is its scope */
     uint64_t id;
     size_t datagrams, bytes;
 };
@@ -49,7 +48,6 @@ struct key {
 };
 
 struct datagram {
-    struct hash_node node; /* first, so that a node is its datagram */
     struct datagram *older, *newer;
     struct key key;
     struct scope *scope;
@@ -92,8 +90,8 @@ int reasm_new(const struct reasm_limits *limits, struct reasm **ret_reasm)
     /* As many scopes as datagrams: whoever gets a slot gets an account. */
     int rc = pool_init(&r->datagram_pool, sizeof(struct datagram), (uint32_t)n);
     rc = rc ? rc : pool_init(&r->scope_pool, sizeof(struct scope), (uint32_t)n);
-    rc = rc ? rc : hash_init(&r->datagrams, n);
-    rc = rc ? rc : hash_init(&r->scopes, n);
+    rc = rc ? rc : hash_init(&r->datagrams, &r->datagram_pool);
+    rc = rc ? rc : hash_init(&r->scopes, &r->scope_pool);
     if (rc != 0) {
         reasm_free(r);
         return rc;
@@ -140,27 +138,33 @@ static uint32_t hash_of_key(const struct reasm *r, const struct key *k)
 
 static struct datagram *find(const struct reasm *r, const struct key *k, uint32_t hash)
 {
-    for (struct hash_node *n = hash_first(&r->datagrams, hash); n; n = hash_next(n)) {
-        struct datagram *d = (struct datagram *)n;
+    struct hash_walk w;
+    for (struct datagram *d = hash_first(&r->datagrams, hash, &w); d; d = hash_next(&r->datagrams, &w))
         if (d->key.id == k->id && d->key.src == k->src && d->key.dst == k->dst && d->key.proto == k->proto &&
             d->key.scope == k->scope)
             return d;
-    }
     return NULL;
+}
+
+static uint32_t hash_of_scope(const struct reasm *r, uint64_t id)
+{
+    return (uint32_t)siphash13_2(&r->hash_key, id, 0);
 }
 
 /** The scope's account, opened when it has none. @return NULL when the table is full */
 static struct scope *scope_get(struct reasm *r, uint64_t id)
 {
-    const uint32_t hash = (uint32_t)siphash13_2(&r->hash_key, id, 0);
-    for (struct hash_node *n = hash_first(&r->scopes, hash); n; n = hash_next(n))
-        if (((struct scope *)n)->id == id)
-            return (struct scope *)n;
-    struct scope *s = pool_lend(&r->scope_pool);
+    const uint32_t hash = hash_of_scope(r, id);
+    struct hash_walk w;
+    struct scope *s;
+    for (s = hash_first(&r->scopes, hash, &w); s; s = hash_next(&r->scopes, &w))
+        if (s->id == id)
+            return s;
+    s = pool_lend(&r->scope_pool);
     if (!s)
         return NULL;
     s->id = id;
-    hash_add(&r->scopes, &s->node, hash);
+    hash_add(&r->scopes, s, hash);
     return s;
 }
 
@@ -168,7 +172,7 @@ static void scope_put(struct reasm *r, struct scope *scope)
 {
     if (scope->datagrams > 0)
         return;
-    hash_remove(&r->scopes, &scope->node);
+    hash_remove(&r->scopes, scope, hash_of_scope(r, scope->id));
     pool_return(&r->scope_pool, scope);
 }
 
@@ -187,7 +191,7 @@ static struct datagram *open_datagram(struct reasm *r, const struct key *k, uint
     d->key = *k;
     d->scope = scope;
     d->start_ms = now_ms;
-    hash_add(&r->datagrams, &d->node, hash);
+    hash_add(&r->datagrams, d, hash);
     *(r->newest ? &r->newest->newer : &r->oldest) = d;
     r->newest = d;
     scope->datagrams++;
@@ -197,7 +201,7 @@ static struct datagram *open_datagram(struct reasm *r, const struct key *k, uint
 static void close_datagram(struct reasm *r, struct datagram *d)
 {
     free_pieces(r, d);
-    hash_remove(&r->datagrams, &d->node);
+    hash_remove(&r->datagrams, d, hash_of_key(r, &d->key));
     *(d->older ? &d->older->newer : &r->oldest) = d->newer;
     *(d->newer ? &d->newer->older : &r->newest) = d->older;
     d->scope->datagrams--;

@@ -13,48 +13,61 @@
 #include "base/pool.h"
 #include "base/rng.h"
 
+enum { ITEMS = 300 };
+
 struct item {
-    struct hash_node node;
     uint32_t key;
-    bool inside;
 };
 
 static struct item *find(const struct hash *hash, uint32_t value, uint32_t key)
 {
-    for (struct hash_node *n = hash_first(hash, value); n != NULL; n = hash_next(n))
-        if (((struct item *)n)->key == key)
-            return (struct item *)n;
+    struct hash_walk w;
+    for (struct item *item = hash_first(hash, value, &w); item != NULL; item = hash_next(hash, &w))
+        if (item->key == key)
+            return item;
     return NULL;
 }
 
-/* Values collide fully (key % 7), by bucket and not at all; the table is smaller than what it holds. */
+/* Values collide fully, by their place at the table's end and beginning, by neighbourhood and not at all. */
+static uint32_t value_of(uint32_t key)
+{
+    return key < 100 ? UINT32_MAX - key % 7 : key < 200 ? key * 1024 - 3 : key;
+}
+
 static void hash_equals_a_naive_array(void **state)
 {
     (void)state;
-    static struct item items[300];
+    struct item *items[ITEMS] = {0};
+    struct pool pool;
     struct hash hash;
     struct rng rng;
-    size_t count = 0;
+    uint32_t count = 0;
     rng_init(&rng, 3);
-    memset(items, 0, sizeof items);
-    assert_int_equal(hash_init(&hash, 64), 0);
-    for (int step = 0; step < 20000; step++) {
-        uint32_t key = rng_below(&rng, 300);
-        uint32_t value = key < 100 ? key % 7 : key < 200 ? key * 64 : key;
-        assert_ptr_equal(find(&hash, value, key), items[key].inside ? &items[key] : NULL);
-        if (items[key].inside) {
-            hash_remove(&hash, &items[key].node);
+    assert_int_equal(pool_init(&pool, sizeof(struct item), ITEMS), 0);
+    assert_int_equal(hash_init(&hash, &pool), 0);
+    for (int step = 0; step < 40000; step++) {
+        bool growing = step / 2000 % 2 == 0; /* to full and to empty */
+        uint32_t key = rng_below(&rng, ITEMS), value = value_of(key);
+        assert_ptr_equal(find(&hash, value, key), items[key]);
+        if (items[key] != NULL && !growing) {
+            hash_remove(&hash, items[key], value);
+            pool_return(&pool, items[key]);
+            items[key] = NULL;
             count--;
-        } else {
-            items[key].key = key;
-            hash_add(&hash, &items[key].node, value);
+        } else if (items[key] == NULL && growing) {
+            items[key] = pool_lend(&pool);
+            assert_non_null(items[key]);
+            items[key]->key = key;
+            hash_add(&hash, items[key], value);
             count++;
         }
-        items[key].inside = !items[key].inside;
         assert_int_equal(hash.count, count);
     }
+    for (uint32_t key = 0; key < ITEMS; key++)
+        assert_ptr_equal(find(&hash, value_of(key), key), items[key]);
     hash_done(&hash);
     hash_done(&hash);
+    pool_done(&pool);
 }
 
 static void pool_lends_each_object_once_and_zeroed(void **state)
@@ -68,6 +81,8 @@ static void pool_lends_each_object_once_and_zeroed(void **state)
             lent[i] = pool_lend(&pool);
             assert_non_null(lent[i]);
             assert_true(lent[i][0] == 0 && lent[i][1] == 0);
+            assert_ptr_equal(pool_at(&pool, pool_number(&pool, lent[i])), lent[i]);
+            assert_true(pool_number(&pool, lent[i]) < 8);
             lent[i][0] = lent[i][1] = UINT64_MAX;
             for (int j = 0; j < i; j++)
                 assert_ptr_not_equal(lent[i], lent[j]);

@@ -15,6 +15,11 @@ static void siphash_gives_the_known_answers(void **state)
     (void)state;
     assert_true(siphash24_1(&key, 0x0706050403020100ULL) == 0x93f5f5799a932462ULL); /* the paper's vectors_sip64[8] */
     assert_true(siphash13_2(&key, 0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL) == 0xcc4fdd1a7d908b66ULL);
+    /* CPython hashes bytes by SipHash-1-3, with a key of zeros under PYTHONHASHSEED=0: hash(bytes(range(9))), (17), (16) */
+    static const struct siphash_key zeros = {0, 0};
+    assert_true(siphash13_1b(&zeros, 0x0706050403020100ULL, 8) == 0x75927f9d95124362ULL);
+    assert_true(siphash13_2b(&zeros, 0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL, 16) == 0x4883c49a2c009c1dULL);
+    assert_true(siphash13_2(&zeros, 0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL) == 0x8972188433a5c5b7ULL);
 }
 
 static void rng_repeats_with_the_seed_and_differs_without(void **state)
