@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "role/bridge.h"
 #include "role/client_priv.h"
 #include "role/page_state.h"
 #include "tether/packet.h"
@@ -332,6 +333,21 @@ static void close_all(struct client *c)
     pbuf_pool_free(c->pool);
 }
 
+/* With --tap the laptop is a node of an Ethernet: no TUN, no routes, no DNS. */
+static int run_bridge(const struct client *c, struct err *err)
+{
+    const struct client_config *config = c->config;
+    struct bridge_setup u = {.role = "client", .state_dir = c->common->state_dir, .tap = config->tap, .mtu = (int)config->mtu,
+                             .wifi = config->wifi, .wifi_addr = laptop_cidr, .port = (uint16_t)config->port, .server = c->server_url,
+                             .plain = config->plain};
+    memcpy(u.key, c->key, sizeof u.key);
+    if (config->wifi != NULL)
+        u.listen[u.listen_count++] = CLIENT_LAPTOP_ADDR;
+    for (size_t i = 0; i < config->listen.count; i++)
+        u.listen[u.listen_count++] = config->listen.item[i];
+    return bridge_run(&u, err);
+}
+
 static int run(const struct role_common *common, const void *config, struct err *err)
 {
     struct client *c = calloc(1, sizeof *c);
@@ -343,6 +359,11 @@ static int run(const struct role_common *common, const void *config, struct err 
     if (page != NULL)
         snprintf(c->laptop_url, sizeof c->laptop_url, "ws://%s:%ld/websocket", page, c->config->port);
     int failed = client_check(c, err);
+    if (!failed && c->config->tap != NULL) {
+        failed = run_bridge(c, err);
+        free(c);
+        return failed;
+    }
     if (!failed)
         failed = open_all(c, err);
     if (!failed && page != NULL)

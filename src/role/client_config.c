@@ -18,6 +18,8 @@ const struct opt client_options[] = {
     {"port", 0, OPT_NUMBER, offsetof(struct client_config, port), "N",
      "port of the page and its websocket (default 6354)", 1, 65535},
     {"tun", 0, OPT_TEXT, offsetof(struct client_config, tun), "NAME", "name of the TUN device (default tun0)", 0, 0},
+    {"tap", 0, OPT_TEXT, offsetof(struct client_config, tap), "NAME",
+     "join Ethernets instead (layer 2): make this TAP device, for an address or a bridge; the other nodes need --tap too", 0, 0},
     {"address", 0, OPT_TEXT, offsetof(struct client_config, address), "ADDR",
      "IPv4 address of the TUN device (default 10.0.0.1)", 0, 0},
     {"mtu", 0, OPT_NUMBER, offsetof(struct client_config, mtu), "N", "MTU of the TUN device (default 1500)", 576, 1500},
@@ -64,6 +66,10 @@ int client_check(struct client *c, struct err *err)
     uint32_t dns;
     if (config->wifi == NULL && config->listen.count == 0 && config->direct.count == 0) {
         err_set(err, -EINVAL, "--wifi IFACE is needed: the device the phone is on (ip link lists them), or --listen ADDR, or --direct URL");
+        return ROLE_BAD_USAGE;
+    }
+    if (config->tap != NULL && config->direct.count > 0) {
+        err_set(err, -EINVAL, "--tap %s: goes through a phone or another hub, not --direct", config->tap);
         return ROLE_BAD_USAGE;
     }
     if (host_cidr_parse(config->address, &c->inside) < 0 || c->inside.len != 32) {

@@ -22,7 +22,7 @@ enum {
 
 /** The command line. */
 struct client_config {
-    const char *wifi, *server, *key, *tun, *address, *dns;
+    const char *wifi, *server, *key, *tun, *tap, *address, *dns;
     const char *proxy, *ca;
     struct opt_texts listen, routes, direct;
     long port, mtu;

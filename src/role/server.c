@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "role/bridge.h"
 #include "role/page_state.h"
 #include "role/server_priv.h"
 
@@ -297,6 +298,18 @@ static void close_all(struct server *s)
     pbuf_pool_free(s->pool);
 }
 
+/* With --tap the server is a node of an Ethernet like the others: no NAT. */
+static int run_bridge(const struct role_common *common, const struct server_setup *setup, struct err *err)
+{
+    struct bridge_setup u = {.role = "server", .state_dir = common->state_dir, .tap = setup->tap, .mtu = 1500, .port = setup->port,
+                             .web_port = setup->web_port, .tls_cert = setup->tls_cert, .tls_key = setup->tls_key, .server = "",
+                             .plain = setup->plain, .listen_count = setup->listen_count,
+                             .key_text = server_setup_shows_key(setup) ? setup->key_text : NULL};
+    memcpy(u.key, setup->key, sizeof u.key);
+    memcpy(u.listen, setup->listen, setup->listen_count * sizeof *u.listen);
+    return bridge_run(&u, err);
+}
+
 static int run(const struct role_common *common, const void *config, struct err *err)
 {
     struct server *s = calloc(1, sizeof *s);
@@ -304,6 +317,11 @@ static int run(const struct role_common *common, const void *config, struct err 
         return -ENOMEM;
     s->common = common;
     int failed = server_setup_check(common, config, &s->setup, err);
+    if (!failed && s->setup.tap != NULL) {
+        failed = run_bridge(common, &s->setup, err);
+        free(s);
+        return failed;
+    }
     if (!failed) {
         s->welcome = (struct frame_welcome){
             .version = FRAME_VERSION, .mtu = s->setup.link_mtu, .external = s->setup.external};

@@ -13,7 +13,9 @@
 
 const struct opt server_options[] = {
     {"iface", 0, OPT_TEXT, offsetof(struct server_config, iface), "IFACE",
-     "interface to the internet (needed)", 0, 0},
+     "interface to the internet (needed, but with --tap)", 0, 0},
+    {"tap", 0, OPT_TEXT, offsetof(struct server_config, tap), "NAME",
+     "join Ethernets instead (layer 2): make this TAP device, for an address or a bridge; no NAT, no --iface", 0, 0},
     {"listen", 0, OPT_TEXTS, offsetof(struct server_config, listen), "ADDR",
      "accept websockets at this address only (default 0.0.0.0: all)", 0, 0},
     {"port", 0, OPT_NUMBER, offsetof(struct server_config, port), "N", "websocket port (default 8080)", 1, 65535},
@@ -70,6 +72,9 @@ static int parse_kind(const char *option, const char *text, const char *portable
 static int check_iface(const struct server_config *c, struct server_setup *u, struct err *err)
 {
     struct host_iface iface;
+    u->tap = c->tap;
+    if (c->tap != NULL)
+        return 0;
     if (c->iface == NULL) {
         err_set(err, -EINVAL, "--iface IFACE is needed: the interface to the internet (ip route show default names it)");
         return ROLE_BAD_USAGE;
@@ -127,6 +132,11 @@ int server_setup_check(const struct role_common *common, const struct server_con
     return u->key_is_fresh ? 0 : failed;
 }
 
+bool server_setup_shows_key(const struct server_setup *setup)
+{
+    return !setup->plain && (setup->key_is_fresh || isatty(STDOUT_FILENO));
+}
+
 void server_setup_announce(const struct server_setup *setup)
 {
     nat_setup_warn(&setup->nat);
@@ -135,8 +145,7 @@ void server_setup_announce(const struct server_setup *setup)
     inet_ntop(AF_INET, &in, addr, sizeof addr);
     log_info("server", NULL, "server ready", "iface=%s address=%s port=%u ports=%u-%u%s", setup->iface, addr, setup->port,
              setup->nat.config.port_lo, setup->nat.config.port_hi, setup->plain ? " plain=yes" : "");
-    /* The key is shown when it is new or to a person at a terminal, not to a log collector at every start. */
-    if (setup->plain || (!setup->key_is_fresh && !isatty(STDOUT_FILENO)))
+    if (!server_setup_shows_key(setup))
         return;
     printf("On the laptop run:\n  sudo tether client --wifi IFACE --server %s://%s:%u --key %s\n", setup->tls_cert != NULL ? "wss" : "ws",
            setup->tls_cert != NULL ? "NAME-IN-THE-CERTIFICATE" : addr, setup->port, setup->key_text);

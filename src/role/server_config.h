@@ -11,7 +11,7 @@
 
 /** The command line. */
 struct server_config {
-    const char *iface, *key, *capture, *inject, *tls_cert, *tls_key;
+    const char *iface, *tap, *key, *capture, *inject, *tls_cert, *tls_key;
     struct opt_texts listen;
     struct nat_options nat;
     long port, web_port;
@@ -23,6 +23,7 @@ void server_defaults(void *config);
 /** The command line, checked and resolved. */
 struct server_setup {
     const char *iface, *tls_cert, *tls_key; /**< certificate and key: both or none */
+    const char *tap; /**< not NULL: layer 2, and nothing about interface and NAT is set */
     enum link_kind capture, inject;
     uint32_t external; /**< the interface's address, host order */
     uint16_t link_mtu, port, web_port;
@@ -36,6 +37,8 @@ struct server_setup {
 /** @return 0, -errno or ROLE_BAD_USAGE with err */
 int server_setup_check(const struct role_common *common, const struct server_config *config,
                        struct server_setup *ret_setup, struct err *err);
+/** The key is shown when it is new or to a person at a terminal, not to a log collector at every start. */
+bool server_setup_shows_key(const struct server_setup *setup);
 /** "server ready", and on stdout the line to run on the laptop where somebody is there to read it. */
 void server_setup_announce(const struct server_setup *setup);
 

@@ -1,0 +1,35 @@
+/*
+ * role/bridge.h - layer 2: what client and server become with --tap
+ *
+ *     TAP -> MAC table -> the other node's session -> path -> TLS -> header in clear -> websocket -> the page -> the other node
+ *
+ * Both are the same then, a node: a port of an Ethernet that spans the page. A node hands on what its TAP sends to the node behind which the
+ * addressee lives, or to all of them; what comes from a node goes to the TAP only, never to a third node, so there is no loop among them.
+ */
+#ifndef TETHER_ROLE_BRIDGE_H
+#define TETHER_ROLE_BRIDGE_H
+
+#include "io/host.h"
+#include "io/key.h"
+#include "role/role.h"
+
+/** Strings are borrowed until bridge_run() returns. */
+struct bridge_setup {
+    const char *role;              /**< whose command line it was; names journal, socket and log */
+    const char *state_dir, *tap;
+    int mtu;
+    const char *wifi;              /**< NULL, or the interface that gets wifi_addr */
+    struct host_cidr wifi_addr;
+    const char *listen[OPT_TEXTS_MAX + 1];
+    size_t listen_count;
+    uint16_t port, web_port;       /**< of page and websocket; of the page once more (0: no) */
+    const char *tls_cert, *tls_key; /**< NULL: ws:// */
+    const char *server;            /**< the other node's websocket, for the page; "" */
+    bool plain;
+    uint8_t key[TLS_KEY_LEN];
+    const char *key_text;          /**< shown at the start; NULL: not */
+};
+/** Runs until told to stop. @return 0 or -errno; then err says why in one line */
+int bridge_run(const struct bridge_setup *setup, struct err *err);
+
+#endif
