@@ -13,7 +13,7 @@
 #include "role/role.h"
 
 static const struct role *const roles[] = {
-    &role_client, &role_server, &role_serve_web, &role_relay, &role_key, &role_status, &role_check, &role_cleanup,
+    &role_client, &role_server, &role_serve_web, &role_relay, &role_switch, &role_key, &role_status, &role_check, &role_cleanup,
 };
 enum { ROLE_COUNT = sizeof roles / sizeof roles[0] };
 

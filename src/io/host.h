@@ -46,6 +46,8 @@ struct host_iface {
 int host_own_addresses(uint32_t *ret_addrs, size_t cap);
 /** @param err on -ENODEV lists the interfaces there are */
 int host_iface_find(const char *ifname, struct host_iface *ret_iface, struct err *err);
+/** The interface of the default route. @param ret_ifname IFNAMSIZ bytes @return 0, or -ENETUNREACH without one */
+int host_iface_default(char *ret_ifname, struct err *err);
 
 /** Put an address on an interface (and bring it up, if down; undone too). Nothing to undo when it is already there. */
 int host_addr_add(struct host *host, const char *ifname, struct host_cidr cidr, struct err *err);

@@ -16,7 +16,6 @@
 enum {
     NOTSENT_LOWAT = 128 * 1024,
     CLOSE_MS = 3000,
-    KEEPALIVE_MS = 5000,
     PING_AFTER_MS = 20000,
     DEAD_AFTER_MS = 60000,
 };
@@ -62,14 +61,22 @@ static void on_keepalive(uv_timer_t *timer)
     uint64_t silent = io_now_ms(ws->loop) - ws->in.heard_ms;
     if (ws->paused) /* we do not listen, so silence says nothing */
         return;
-    if (silent > DEAD_AFTER_MS) {
-        ws_finish(ws, WS_CLOSE_ABNORMAL, "nothing heard for 60 s");
-    } else if (silent > PING_AFTER_MS && !ws->pinged) {
+    if (silent > ws->dead_ms) {
+        char why[64];
+        snprintf(why, sizeof why, "nothing heard for %u s", ws->dead_ms / 1000);
+        ws_finish(ws, WS_CLOSE_ABNORMAL, why);
+    } else if (silent > ws->ping_ms && !ws->pinged) {
         struct wslay_event_msg ping = {.opcode = WSLAY_PING};
         ws->pinged = true;
         if (wslay_event_queue_msg(ws->wslay, &ping) == 0)
             ws_in_send_control(ws);
     }
+}
+
+void ws_keepalive(struct ws *ws, uint32_t ping_ms, uint32_t dead_ms)
+{
+    ws->ping_ms = ping_ms;
+    ws->dead_ms = dead_ms;
 }
 
 /* --- the end --- */
@@ -231,6 +238,7 @@ struct ws *ws_alloc(struct io_loop *loop, struct stream *take_stream, bool serve
     ws->stream = take_stream;
     ws->stream->tcp.data = ws;
     ws->open_handles = 2;
+    ws_keepalive(ws, PING_AFTER_MS, DEAD_AFTER_MS);
     uv_timer_init(io_loop_uv(loop), &ws->timer);
     ws->timer.data = ws;
     return ws;
@@ -255,7 +263,7 @@ void ws_start(struct ws *ws, char *early, size_t early_len)
     if (!ws->paused || ws->state == WS_CLOSING)
         stream_read_start(ws->stream, ws_alloc_cb, on_read);
     if (ws->state == WS_OPEN)
-        uv_timer_start(&ws->timer, on_keepalive, KEEPALIVE_MS, KEEPALIVE_MS);
+        uv_timer_start(&ws->timer, on_keepalive, ws->ping_ms / 4, ws->ping_ms / 4);
     if (early_len > 0)
         ws_in_feed(ws, (uint8_t *)early, early_len);
 }

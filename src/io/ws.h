@@ -82,6 +82,11 @@ void ws_listen(struct ws *ws, const struct ws_events *events, void *ctx);
  * @return 0; -EPIPE after close; -ENOBUFS when the backlog is at its hard limit (the message is not sent, never cut)
  */
 int ws_send(struct ws *ws, enum ws_opcode opcode, const uint8_t *data, size_t len);
+/** Collect what is sent until ws_uncork(): many small messages then cost few system calls. */
+void ws_cork(struct ws *ws);
+void ws_uncork(struct ws *ws);
+/** How soon a silent peer is asked for a sign of life, and when it is given up; before ws_listen(). Default 20 s, 60 s. */
+void ws_keepalive(struct ws *ws, uint32_t ping_ms, uint32_t dead_ms);
 /** Bytes queued here that the kernel has not taken. */
 size_t ws_backlog(const struct ws *ws);
 /** Above this a well-behaved sender waits for drained(). */

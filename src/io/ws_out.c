@@ -150,7 +150,7 @@ int ws_out_put(struct ws *ws, const uint8_t *head, size_t head_len, const uint8_
         return -EPIPE;
     if (ws_backlog(ws) + total > WS_BACKLOG_MAX)
         return -ENOBUFS;
-    if (out->flying == NULL && out->first == NULL) {
+    if (!out->corked && out->flying == NULL && out->first == NULL) {
         uv_buf_t bufs[2] = {uv_buf_init((char *)(uintptr_t)head, (unsigned)head_len),
                             uv_buf_init((char *)(uintptr_t)body, (unsigned)body_len)};
         int n = stream_try_write(ws->stream, bufs, body_len > 0 ? 2 : 1);
@@ -170,8 +170,20 @@ int ws_out_put(struct ws *ws, const uint8_t *head, size_t head_len, const uint8_
     if (sent < total)
         append(out, body + (sent - head_len), total - sent);
     out->was_high = out->was_high || ws_backlog(ws) > WS_HIGH_WATER;
-    fly(ws);
+    if (!out->corked)
+        fly(ws);
     return 0;
+}
+
+void ws_cork(struct ws *ws)
+{
+    ws->out.corked = true;
+}
+
+void ws_uncork(struct ws *ws)
+{
+    ws->out.corked = false;
+    fly(ws);
 }
 
 void ws_out_free(struct ws *ws)

@@ -48,6 +48,7 @@ struct ws_out {
     struct ws_block *first, *last; /* behind it; only the last has room */
     size_t bytes;                  /* in first..last */
     bool was_high;
+    bool corked;                   /* wait for more */
 };
 
 /** Where in a frame the incoming stream is. */
@@ -78,6 +79,7 @@ struct ws {
     wslay_event_context_ptr wslay;
     struct ws_out out;
     struct ws_in in;
+    uint32_t ping_ms, dead_ms; /* silence after which it is asked for a sign of life, and given up */
     int close_code; /* the first cause; 0: none yet */
     char close_reason[128];
     char peer[320];

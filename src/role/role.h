@@ -38,7 +38,7 @@ struct role {
     int (*run)(const struct role_common *common, const void *config, struct err *err);
 };
 
-extern const struct role role_client, role_server, role_serve_web, role_relay, role_key, role_cleanup, role_status,
+extern const struct role role_client, role_server, role_serve_web, role_relay, role_switch, role_key, role_cleanup, role_status,
     role_check;
 
 #endif

@@ -54,6 +54,29 @@ int host_iface_find(const char *ifname, struct host_iface *ret_iface, struct err
     return 0;
 }
 
+int host_iface_default(char *ret_ifname, struct err *err)
+{
+    char line[256], name[IFNAMSIZ];
+    unsigned long to, gateway, mask, best = 0, metric;
+    unsigned int flags;
+    bool found = false;
+    FILE *f = fopen("/proc/net/route", "re");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        if (sscanf(line, "%15s %lx %lx %x %*s %*s %lu %lx", name, &to, &gateway, &flags, &metric, &mask) != 6)
+            continue;
+        if (to != 0 || mask != 0 || (found && metric >= best))
+            continue;
+        found = true;
+        best = metric;
+        memcpy(ret_ifname, name, sizeof name);
+    }
+    if (f != NULL)
+        fclose(f);
+    if (!found)
+        return err_set(err, -ENETUNREACH, "this machine has no default route; name the interface to the internet with --iface");
+    return 0;
+}
+
 static void cidr_text(struct host_cidr cidr, char ret[32])
 {
     char addr[INET_ADDRSTRLEN];

@@ -1,0 +1,60 @@
+/*
+ * role/switch_config.h - what the switch was told, and what that means on this machine
+ */
+#ifndef TETHER_ROLE_SWITCH_CONFIG_H
+#define TETHER_ROLE_SWITCH_CONFIG_H
+
+#include <net/if.h>
+
+#include "ether/gateway.h"
+#include "ether/switch.h"
+#include "io/link.h"
+#include "role/role.h"
+#include "tether/nat.h"
+
+/** The command line. */
+struct switch_args {
+    const char *uplink, *iface, *address, *range, *domain, *guard, *ports, *tls_cert, *tls_key, *capture, *inject;
+    struct opt_texts listen, dns, lease, allow;
+    long port, guests, macs, storm, ping_s, lease_s;
+    bool isolate, no_dhcp;
+};
+extern const struct opt switch_options[];
+void switch_defaults(void *args);
+
+enum switch_uplink { UPLINK_NONE, UPLINK_NAT, UPLINK_TAP };
+enum { SWITCH_GUESTS_MAX = 1024 };
+
+/** The command line, checked and resolved. Addresses in host order. */
+struct switch_setup {
+    enum switch_uplink uplink;
+    char iface[IFNAMSIZ];    /**< UPLINK_NAT */
+    uint32_t external;       /**< its address */
+    const char *tap;         /**< UPLINK_TAP: the device's name */
+    uint16_t link_mtu, port, port_lo, port_hi;
+    enum link_kind capture, inject;
+    struct nat_prefix allow[OPT_TEXTS_MAX + DHCP_DNS_MAX];
+    size_t allow_count;
+
+    uint64_t mac;            /**< the gateway's, the same at each start: guests remember it */
+    uint32_t addr, mask;     /**< its address, and the network's */
+    uint32_t range_lo, range_hi;
+    struct dhcp_static statics[OPT_TEXTS_MAX];
+    size_t static_count;
+    uint32_t dns[DHCP_DNS_MAX];
+    size_t dns_count;
+    char domain[DHCP_DOMAIN_MAX + 1];
+    uint32_t lease_s;
+    bool dhcp;
+
+    enum gateway_guard guard;
+    uint32_t guests, macs, storm, ping_ms;
+    bool isolate;
+    const char *listen[OPT_TEXTS_MAX];
+    size_t listen_count;
+    const char *tls_cert, *tls_key; /**< NULL: ws:// */
+};
+/** @return 0, -errno or ROLE_BAD_USAGE with err */
+int switch_setup_check(const struct switch_args *args, struct switch_setup *ret_setup, struct err *err);
+
+#endif

@@ -1,0 +1,199 @@
+/*
+ * role/switch_nat.c - guests' way to the internet: tether's own NAT, and no TAP, bridge or iptables
+ *
+ * To the NAT a session is an inside address, so a guest that reconnects keeps its flows, and one that uses many gets each its own
+ * share. Segments in a row become one packet before the NAT, for the NAT and the kernel cost per packet; captured packets that stand
+ * for many are cut to the guests' size behind it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "io/tls_psk.h"
+#include "role/switch_priv.h"
+
+enum { GUEST_MTU = 1500, HEADROOM = ETHER_HEADER_LEN, ASKS_PER_S = 50, ROW_MIN_LEN = 576 };
+
+struct switch_nat {
+    struct nat *nat;
+    struct capture *capture;
+    struct inject *inject;
+    uint32_t asks_left; /* this second, for guests whose place is not known */
+    uint64_t inject_failed, not_found;
+    size_t row_len; /* segments of one flow, in a row */
+    struct offload row_offload;
+    uint8_t row[IP4_MAX_LEN];
+    uint8_t scratch[HEADROOM + IP4_MAX_LEN];
+};
+
+/* --- to guests --- */
+
+struct addressee {
+    struct switch_role *sw;
+    struct addr_entry at;
+};
+
+/* Pieces are made behind a free place for the Ethernet header; what is whole lies elsewhere and is copied there. */
+static void send_piece(void *ctx, const uint8_t *packet, size_t len)
+{
+    const struct addressee *to = ctx;
+    uint8_t *frame = to->sw->nat->scratch;
+    if (packet != frame + HEADROOM)
+        memcpy(frame + HEADROOM, packet, len);
+    ether_put_header(frame, to->at.mac, to->sw->setup.mac, ETHER_TYPE_IP4);
+    switch_send(to->sw, to->at.port, frame, HEADROOM + len);
+}
+
+static void ask_for(struct switch_role *sw, uint32_t addr)
+{
+    uint8_t frame[ETHER_MIN_LEN];
+    sw->nat->not_found++;
+    if (sw->nat->asks_left == 0)
+        return;
+    sw->nat->asks_left--;
+    gateway_ask_for(sw->gateway, addr, frame);
+    switch_send_all(sw, frame, sizeof frame);
+}
+
+static void to_guest(struct switch_role *sw, uint32_t addr, const struct nat_result *r)
+{
+    struct addressee to = {.sw = sw};
+    struct ip4_view v;
+    uint8_t *scratch = sw->nat->scratch + HEADROOM;
+    const size_t cap = sizeof sw->nat->scratch - HEADROOM;
+    if (!gateway_find(sw->gateway, addr, &to.at)) {
+        ask_for(sw, addr);
+        return;
+    }
+    if (ip4_parse(r->packet, r->len, &v) != DROP_NONE)
+        return;
+    v.partial = r->offload.partial;
+    if (r->offload.seg_len != 0) {
+        ip4_segment(&v, r->offload.seg_len, scratch, cap, send_piece, &to);
+        return;
+    }
+    if (v.len > GUEST_MTU && v.proto == IP_PROTO_TCP && tcp_segment(&v, GUEST_MTU, scratch, cap, send_piece, &to) > 0)
+        return;
+    if (v.partial)
+        ip4_set_l4_csum(&v);
+    ip4_fragment(&v, GUEST_MTU, scratch, cap, send_piece, &to);
+}
+
+/* --- to the internet --- */
+
+static void send_out(struct switch_role *sw, uint8_t *packet, size_t len, const struct offload *offload)
+{
+    struct nat_result r;
+    uint32_t session = (uint32_t)packet[12] << 24 | (uint32_t)packet[13] << 16 | (uint32_t)packet[14] << 8 | packet[15];
+    nat_in2out(sw->nat->nat, session, packet, len, offload, io_now_ms(sw->loop), &r);
+    if (r.verdict == NAT_FORWARD)
+        sw->nat->inject_failed += inject_send(sw->nat->inject, r.packet, r.len, &r.offload) != 0;
+    else if (r.verdict == NAT_REPLY)
+        to_guest(sw, session, &r);
+    else if (r.verdict == NAT_HAIRPIN && !sw->setup.isolate)
+        to_guest(sw, r.session, &r);
+}
+
+void switch_nat_flush(struct switch_role *sw)
+{
+    struct switch_nat *n = sw->nat;
+    size_t len = n->row_len;
+    n->row_len = 0;
+    if (len > 0)
+        send_out(sw, n->row, len, &n->row_offload);
+}
+
+void switch_nat_out(struct switch_role *sw, uint8_t *packet, size_t len)
+{
+    struct switch_nat *n = sw->nat;
+    const struct offload whole = {0};
+    if (n->row_len > 0 && tcp_coalesce(n->row, &n->row_len, sizeof n->row, &n->row_offload, packet, len, &whole))
+        return;
+    switch_nat_flush(sw);
+    if (packet[9] != IP_PROTO_TCP || len < ROW_MIN_LEN) {
+        send_out(sw, packet, len, &whole);
+        return;
+    }
+    memcpy(n->row, packet, len);
+    n->row_len = len;
+    n->row_offload = whole;
+}
+
+static void on_capture(void *ctx, uint8_t *packet, size_t len, const struct offload *offload)
+{
+    struct switch_role *sw = ctx;
+    struct nat_result r;
+    nat_out2in(sw->nat->nat, packet, len, offload, io_now_ms(sw->loop), &r);
+    if (r.verdict == NAT_FORWARD)
+        to_guest(sw, r.session, &r);
+    else if (r.verdict == NAT_REPLY)
+        sw->nat->inject_failed += inject_send(sw->nat->inject, r.packet, r.len, &r.offload) != 0;
+}
+
+/* --- life --- */
+
+static int open_nat(struct switch_role *sw, struct err *err)
+{
+    const struct switch_setup *u = &sw->setup;
+    struct nat_config config;
+    nat_config_defaults(&config, u->external);
+    config.port_lo = u->port_lo;
+    config.port_hi = u->port_hi;
+    config.link_mtu = u->link_mtu < GUEST_MTU ? u->link_mtu : GUEST_MTU;
+    config.allow = u->allow;
+    config.allow_count = u->allow_count;
+    config.resolver = u->dns_count > 0 ? u->dns[0] : 0;
+    int failed = tls_random(&config.seed, sizeof config.seed);
+    if (!failed)
+        failed = nat_new(&config, &sw->nat->nat);
+    return failed ? err_set(err, failed, "NAT: %s", strerror(-failed)) : 0;
+}
+
+static int open_link(struct switch_role *sw, struct err *err)
+{
+    const struct switch_setup *u = &sw->setup;
+    struct switch_nat *n = sw->nat;
+    const struct capture_filter filter = {.addr = u->external, .port_lo = u->port_lo, .port_hi = u->port_hi};
+    int failed = host_open(sw->common->state_dir, "switch", &sw->host, err);
+    if (!failed)
+        failed = host_reserve_ports(sw->host, u->port_lo, u->port_hi, err);
+    if (!failed)
+        failed = host_silence_ports(sw->host, u->external, u->port_lo, u->port_hi, err);
+    if (!failed)
+        failed = inject_open(u->iface, u->external, u->link_mtu, u->inject, &n->inject, err);
+    if (!failed)
+        failed = capture_open(sw->loop, u->iface, &filter, u->capture, on_capture, sw, &n->capture, err);
+    return failed;
+}
+
+int switch_nat_open(struct switch_role *sw, struct err *err)
+{
+    sw->nat = calloc(1, sizeof *sw->nat);
+    if (sw->nat == NULL)
+        return -ENOMEM;
+    sw->nat->asks_left = ASKS_PER_S;
+    int failed = open_nat(sw, err);
+    return failed ? failed : open_link(sw, err);
+}
+
+void switch_nat_tick(struct switch_role *sw)
+{
+    sw->nat->asks_left = ASKS_PER_S;
+    nat_tick(sw->nat->nat, io_now_ms(sw->loop));
+}
+
+void switch_nat_close(struct switch_nat *nat)
+{
+    if (nat == NULL)
+        return;
+    capture_close(nat->capture);
+    inject_close(nat->inject);
+    nat_free(nat->nat);
+    free(nat);
+}
+
+const struct nat_stats *switch_nat_stats(const struct switch_role *sw)
+{
+    return sw->nat != NULL ? nat_stats(sw->nat->nat) : NULL;
+}

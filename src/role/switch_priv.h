@@ -1,0 +1,97 @@
+/*
+ * role/switch_priv.h - inside of the switch: its wiring (switch.c), guests (switch_guest.c), the way through the NAT (switch_nat.c), leases
+ * that outlive it (switch_lease.c), and what `tether status` shows (switch_status.c)
+ */
+#ifndef TETHER_ROLE_SWITCH_PRIV_H
+#define TETHER_ROLE_SWITCH_PRIV_H
+
+#include "io/control.h"
+#include "io/host.h"
+#include "io/http_server.h"
+#include "io/lines.h"
+#include "io/stream.h"
+#include "role/switch_config.h"
+
+/** The number of the uplink's port; guests get others. */
+enum { SWITCH_UPLINK_PORT = 0 };
+
+/** A websocket, a port of the switch. */
+struct switch_guest {
+    struct switch_role *sw;
+    struct ws *ws;
+    uint32_t port;
+    bool corked;               /* something waits for the end of the loop's turn */
+    uint8_t *gathered;         /* a message that comes in pieces; NULL until there was one */
+    size_t gathered_len;       /* above SWITCH_FRAME_MAX: too long, the rest is thrown away */
+    uint64_t frames_in, bytes_in, frames_out, bytes_out;
+    uint64_t dropped;          /* to it, because it did not read */
+};
+
+struct switch_nat;
+
+struct switch_role {
+    const struct role_common *common;
+    struct switch_setup setup;
+    struct io_loop *loop;
+    struct host *host;
+    struct stream_tls *outer; /* NULL: ws:// */
+    struct http_server *listener[OPT_TEXTS_MAX];
+    size_t listeners;
+    struct io_timer *tick;
+    struct io_hook *flush;
+    struct control *control;
+
+    struct ether_switch *ether;
+    struct gateway *gateway;
+    struct dhcp_server *dhcp;  /* NULL: none */
+    struct lines *leases;      /* NULL: none */
+    struct switch_nat *nat;    /* NULL: another uplink */
+    struct switch_guest **guest; /* by port; NULL: free */
+    uint32_t ports, guests;
+    struct switch_guest **waiting; /* corked ones */
+    size_t waiting_count;
+    uint64_t guests_refused, texts, lost_leases;
+    uint8_t frame[SWITCH_FRAME_MAX]; /* the one being worked on */
+};
+
+/* switch.c */
+
+/** A frame from a port; it may be rewritten. */
+void switch_frame(struct switch_role *sw, uint32_t port, uint8_t *frame, size_t len);
+/** Send by a port; what nobody is at, or who does not read, gets nothing. */
+void switch_send(struct switch_role *sw, uint32_t port, const uint8_t *frame, size_t len);
+/** From this machine's own station to everybody. */
+void switch_send_all(struct switch_role *sw, const uint8_t *frame, size_t len);
+
+/* switch_guest.c */
+
+/** The websockets that guests open, at any path. ctx is the switch. */
+extern const struct http_handlers switch_guest_handlers;
+void switch_guest_send(struct switch_guest *guest, const uint8_t *frame, size_t len);
+/** Send what was collected in this turn of the loop. */
+void switch_guests_flush(struct switch_role *sw);
+
+/* switch_nat.c */
+
+int switch_nat_open(struct switch_role *sw, struct err *err);
+/** A guest's packet for the world. */
+void switch_nat_out(struct switch_role *sw, uint8_t *packet, size_t len);
+/** Packets that wait for their successors go. */
+void switch_nat_flush(struct switch_role *sw);
+void switch_nat_tick(struct switch_role *sw);
+void switch_nat_close(struct switch_nat *nat);
+/** For status; NULL without a NAT. */
+const struct nat_stats *switch_nat_stats(const struct switch_role *sw);
+
+/* switch_lease.c */
+
+int switch_leases_open(struct switch_role *sw, struct err *err);
+/** Write a lease down (a dhcp_changed_cb). */
+void switch_lease_changed(void *ctx, const struct dhcp_lease *lease);
+
+/* switch_status.c */
+
+/** A control_json_cb. */
+int switch_status_json(void *ctx, char *buf, size_t cap);
+
+#endif
