@@ -31,8 +31,6 @@ const struct opt switch_options[] = {
      "believe addresses: off (all), on (default: none that is another's) or strict (only lent ones)", 0, 0},
     {"storm", 0, OPT_NUMBER, AT(storm), "N", "frames for everybody that a guest may send a second (default 200)", 1, 1000000},
     {"ping", 0, OPT_NUMBER, AT(ping_s), "S", "ask a guest silent for so long for a sign of life; it is gone after three times that (default 20)", 1, 3600},
-    {"ports", 0, OPT_TEXT, AT(ports), "LO-HI", "source ports for the guests' connections (default 56000-60999)", 0, 0},
-    {"allow", 0, OPT_TEXTS, AT(allow), "CIDR", "let guests reach this private network, refused otherwise", 0, 0},
     {"tls-cert", 0, OPT_TEXT, AT(tls_cert), "FILE", "speak wss:// with this certificate chain (PEM); needs --tls-key", 0, 0},
     {"tls-key", 0, OPT_TEXT, AT(tls_key), "FILE", "the certificate's private key (PEM)", 0, 0},
     {"capture", 0, OPT_TEXT, AT(capture), "HOW", "how answers are received: auto (default), packet (AF_PACKET) or pcap", 0, 0},
@@ -42,10 +40,13 @@ const struct opt switch_options[] = {
 
 void switch_defaults(void *args)
 {
-    *(struct switch_args *)args = (struct switch_args){
-        .uplink = "nat", .address = "192.168.86.1/24", .guard = "on", .ports = "56000-60999", .capture = "auto", .inject = "auto",
+    struct switch_args *a = args;
+    *a = (struct switch_args){
+        .uplink = "nat", .address = "192.168.86.1/24", .guard = "on", .capture = "auto", .inject = "auto",
         .port = 8070, .guests = 64, .macs = 8, .storm = 200, .ping_s = 20, .lease_s = 86400,
     };
+    nat_options_defaults(&a->nat);
+    a->nat.ports = "56000-60999"; /* not the server's: both may run here */
 }
 
 static int usage(struct err *err, const char *option, const char *value, const char *remedy)
@@ -166,16 +167,15 @@ static int check_uplink(const struct switch_args *a, struct switch_setup *u, str
     return 0;
 }
 
-static int check_ports(const struct switch_args *a, struct switch_setup *u, struct err *err)
+static int check_nat(const struct switch_args *a, struct switch_setup *u, struct err *err)
 {
-    char *end;
-    long lo = strtol(a->ports, &end, 10), hi = *end == '-' ? strtol(end + 1, &end, 10) : -1;
-    if (*end != '\0' || lo < 1024 || hi > 65535 || lo > hi)
-        return usage(err, "ports", a->ports, "not a range LO-HI within 1024-65535");
-    if (u->uplink == UPLINK_NAT && a->port >= lo && a->port <= hi)
-        return usage(err, "ports", a->ports, "holds --port, which is no guest's");
-    u->port_lo = (uint16_t)lo;
-    u->port_hi = (uint16_t)hi;
+    int failed = nat_options_check(&a->nat, &u->nat, err);
+    if (failed || u->uplink != UPLINK_NAT)
+        return failed;
+    if (a->port >= u->nat.config.port_lo && a->port <= u->nat.config.port_hi)
+        return usage(err, "ports", a->nat.ports, "holds --port, which is no guest's");
+    nat_setup_open_resolvers(&u->nat, u->dns, u->dns_count);
+    nat_setup_warn(&u->nat);
     return 0;
 }
 
@@ -189,19 +189,6 @@ static int check_kind(const char *option, const char *text, const char *portable
         *ret_kind = LINK_PORTABLE;
     else
         return usage(err, option, text, portable[0] == 'p' ? "say auto, packet or pcap" : "say auto, packet or raw");
-    return 0;
-}
-
-static int check_allow(const struct switch_args *a, struct switch_setup *u, struct err *err)
-{
-    for (size_t i = 0; i < a->allow.count; i++) {
-        struct host_cidr cidr;
-        if (host_cidr_parse(a->allow.item[i], &cidr) < 0)
-            return usage(err, "allow", a->allow.item[i], "not an IPv4 network such as 192.168.1.0/24");
-        u->allow[u->allow_count++] = (struct nat_prefix){.addr = cidr.addr, .len = cidr.len};
-    }
-    for (size_t i = 1; i < u->dns_count; i++) /* the first is the NAT's resolver */
-        u->allow[u->allow_count++] = (struct nat_prefix){.addr = u->dns[i], .len = 32};
     return 0;
 }
 
@@ -264,7 +251,7 @@ int switch_setup_check(const struct switch_args *args, struct switch_setup *ret_
         .ping_ms = (uint32_t)args->ping_s * 1000, .isolate = args->isolate, .tls_cert = args->tls_cert, .tls_key = args->tls_key,
     };
     static int (*const checks[])(const struct switch_args *, struct switch_setup *, struct err *) = {
-        check_uplink, check_address, check_range, check_leases, check_dhcp, check_ports, check_allow, check_others, check_iface};
+        check_uplink, check_address, check_range, check_leases, check_dhcp, check_nat, check_others, check_iface};
     int failed = 0;
     for (size_t i = 0; i < sizeof checks / sizeof checks[0] && !failed; i++)
         failed = checks[i](args, u, err);

@@ -9,15 +9,16 @@
 #include "ether/gateway.h"
 #include "ether/switch.h"
 #include "io/link.h"
+#include "role/nat_options.h"
 #include "role/role.h"
-#include "tether/nat.h"
 
 /** The command line. */
 struct switch_args {
-    const char *uplink, *iface, *address, *range, *domain, *guard, *ports, *tls_cert, *tls_key, *capture, *inject;
-    struct opt_texts listen, dns, lease, allow;
+    const char *uplink, *iface, *address, *range, *domain, *guard, *tls_cert, *tls_key, *capture, *inject;
+    struct opt_texts listen, dns, lease;
     long port, guests, macs, storm, ping_s, lease_s;
     bool isolate, no_dhcp;
+    struct nat_options nat;
 };
 extern const struct opt switch_options[];
 void switch_defaults(void *args);
@@ -31,10 +32,9 @@ struct switch_setup {
     char iface[IFNAMSIZ];    /**< UPLINK_NAT */
     uint32_t external;       /**< its address */
     const char *tap;         /**< UPLINK_TAP: the device's name */
-    uint16_t link_mtu, port, port_lo, port_hi;
+    uint16_t link_mtu, port;
+    struct nat_setup nat;
     enum link_kind capture, inject;
-    struct nat_prefix allow[OPT_TEXTS_MAX + DHCP_DNS_MAX];
-    size_t allow_count;
 
     uint64_t mac;            /**< the gateway's, the same at each start: guests remember it */
     uint32_t addr, mask;     /**< its address, and the network's */
@@ -54,7 +54,7 @@ struct switch_setup {
     size_t listen_count;
     const char *tls_cert, *tls_key; /**< NULL: ws:// */
 };
-/** @return 0, -errno or ROLE_BAD_USAGE with err */
+/** @param ret_setup not to be moved afterwards @return 0, -errno or ROLE_BAD_USAGE with err */
 int switch_setup_check(const struct switch_args *args, struct switch_setup *ret_setup, struct err *err);
 
 #endif

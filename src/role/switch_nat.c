@@ -13,12 +13,13 @@
 #include "io/tls_psk.h"
 #include "role/switch_priv.h"
 
-enum { GUEST_MTU = 1500, HEADROOM = ETHER_HEADER_LEN, ASKS_PER_S = 50, ROW_MIN_LEN = 576 };
+enum { GUEST_MTU = 1500, HEADROOM = ETHER_HEADER_LEN, ASKS_PER_S = 50, ROW_MIN_LEN = 576, OWN_EVERY_TICKS = 5 };
 
 struct switch_nat {
     struct nat *nat;
     struct capture *capture;
     struct inject *inject;
+    uint32_t ticks;
     uint32_t asks_left; /* this second, for guests whose place is not known */
     uint64_t inject_failed, not_found;
     size_t row_len; /* segments of one flow, in a row */
@@ -133,33 +134,39 @@ static void on_capture(void *ctx, uint8_t *packet, size_t len, const struct offl
 
 /* --- life --- */
 
+/* This machine's addresses, which guests may not reach. They change now and then. */
+static void learn_own_addresses(struct switch_nat *n)
+{
+    uint32_t own[NAT_OWN_MAX];
+    int count = host_own_addresses(own, NAT_OWN_MAX - 1);
+    if (count < 0)
+        return;
+    nat_set_own(n->nat, own, (size_t)count);
+    inject_set_own(n->inject, own, (size_t)count);
+}
+
 static int open_nat(struct switch_role *sw, struct err *err)
 {
-    const struct switch_setup *u = &sw->setup;
-    struct nat_config config;
-    nat_config_defaults(&config, u->external);
-    config.port_lo = u->port_lo;
-    config.port_hi = u->port_hi;
-    config.link_mtu = u->link_mtu < GUEST_MTU ? u->link_mtu : GUEST_MTU;
-    config.allow = u->allow;
-    config.allow_count = u->allow_count;
-    config.resolver = u->dns_count > 0 ? u->dns[0] : 0;
-    int failed = tls_random(&config.seed, sizeof config.seed);
+    struct nat_config *config = &sw->setup.nat.config;
+    config->external = sw->setup.external;
+    config->link_mtu = sw->setup.link_mtu < GUEST_MTU ? sw->setup.link_mtu : GUEST_MTU;
+    int failed = tls_random(&config->seed, sizeof config->seed);
     if (!failed)
-        failed = nat_new(&config, &sw->nat->nat);
+        failed = nat_new(config, &sw->nat->nat);
     return failed ? err_set(err, failed, "NAT: %s", strerror(-failed)) : 0;
 }
 
 static int open_link(struct switch_role *sw, struct err *err)
 {
     const struct switch_setup *u = &sw->setup;
+    const uint16_t lo = u->nat.config.port_lo, hi = u->nat.config.port_hi;
     struct switch_nat *n = sw->nat;
-    const struct capture_filter filter = {.addr = u->external, .port_lo = u->port_lo, .port_hi = u->port_hi};
+    const struct capture_filter filter = {.addr = u->external, .port_lo = lo, .port_hi = hi};
     int failed = host_open(sw->common->state_dir, "switch", &sw->host, err);
     if (!failed)
-        failed = host_reserve_ports(sw->host, u->port_lo, u->port_hi, err);
+        failed = host_reserve_ports(sw->host, lo, hi, err);
     if (!failed)
-        failed = host_silence_ports(sw->host, u->external, u->port_lo, u->port_hi, err);
+        failed = host_silence_ports(sw->host, u->external, lo, hi, err);
     if (!failed)
         failed = inject_open(u->iface, u->external, u->link_mtu, u->inject, &n->inject, err);
     if (!failed)
@@ -174,12 +181,18 @@ int switch_nat_open(struct switch_role *sw, struct err *err)
         return -ENOMEM;
     sw->nat->asks_left = ASKS_PER_S;
     int failed = open_nat(sw, err);
-    return failed ? failed : open_link(sw, err);
+    if (!failed)
+        failed = open_link(sw, err);
+    if (!failed)
+        learn_own_addresses(sw->nat);
+    return failed;
 }
 
 void switch_nat_tick(struct switch_role *sw)
 {
     sw->nat->asks_left = ASKS_PER_S;
+    if (++sw->nat->ticks % OWN_EVERY_TICKS == 0)
+        learn_own_addresses(sw->nat);
     nat_tick(sw->nat->nat, io_now_ms(sw->loop));
 }
 
