@@ -16,7 +16,6 @@
 enum { TOUCH_MS = 1000 };
 
 struct known {
-    struct hash_node node; /* first: found by it */
     struct known *older, *newer; /* of the port */
     struct addr_entry entry;
     uint64_t heard_ms;
@@ -48,7 +47,7 @@ int addr_book_new(const struct addr_book_config *config, struct addr_book **ret_
     rng_init(&rng, config->seed);
     b->secret = (struct siphash_key){rng_next(&rng), rng_next(&rng)};
     b->ports = calloc(config->max_ports, sizeof *b->ports);
-    if (b->ports == NULL || hash_init(&b->hash, (size_t)max) != 0 || pool_init(&b->pool, sizeof(struct known), (uint32_t)max) != 0) {
+    if (b->ports == NULL || pool_init(&b->pool, sizeof(struct known), (uint32_t)max) != 0 || hash_init(&b->hash, &b->pool) != 0) {
         addr_book_free(b);
         return -ENOMEM;
     }
@@ -73,11 +72,10 @@ static uint32_t hash_of(const struct addr_book *b, uint32_t addr)
 
 static struct known *find(const struct addr_book *b, uint32_t addr, uint32_t value)
 {
-    for (struct hash_node *n = hash_first(&b->hash, value); n != NULL; n = hash_next(n)) {
-        struct known *k = (struct known *)n;
+    struct hash_walk w;
+    for (struct known *k = hash_first(&b->hash, value, &w); k != NULL; k = hash_next(&b->hash, &w))
         if (k->entry.addr == addr)
             return k;
-    }
     return NULL;
 }
 
@@ -110,7 +108,7 @@ static void port_append(struct addr_book *b, struct known *k)
 
 static void forget(struct addr_book *b, struct known *k)
 {
-    hash_remove(&b->hash, &k->node);
+    hash_remove(&b->hash, k, hash_of(b, k->entry.addr));
     port_remove(b, k);
     pool_return(&b->pool, k);
 }
@@ -143,7 +141,7 @@ bool addr_book_hear(struct addr_book *book, uint32_t addr, uint64_t mac, uint32_
         if (k == NULL)
             return false;
         k->entry.addr = addr;
-        hash_add(&book->hash, &k->node, value);
+        hash_add(&book->hash, k, value);
     }
     write_down(book, k, mac, port, now_ms);
     return true;
