@@ -9,6 +9,7 @@
 #ifndef TETHER_NAT_H
 #define TETHER_NAT_H
 
+#include "base/span.h"
 #include "tether/packet.h"
 
 struct nat;
@@ -77,6 +78,14 @@ void nat_out2in(struct nat *nat, uint8_t *packet, size_t len, const struct offlo
 enum { NAT_OWN_MAX = 64 };
 /** The server's own addresses beside the external one, which laptops may not reach. @return 0; -ENOBUFS: only the first were kept */
 int nat_set_own(struct nat *nat, const uint32_t *addrs, size_t count);
+/**
+ * Packets that will be given soon: their flows are fetched into the cache, all at once instead of one wait after the other. Changes nothing
+ * else, and packets may still turn out different.
+ *
+ * @param session the packets' laptop; 0: captured ones @param count beyond NAT_AHEAD_MAX the rest is left
+ */
+void nat_prefetch(const struct nat *nat, uint32_t session, const struct span *packets, size_t count);
+enum { NAT_AHEAD_MAX = 32 };
 /** Let timers fire. Call about once a second. */
 void nat_tick(struct nat *nat, uint64_t now_ms);
 /** Forget all flows of a session. */

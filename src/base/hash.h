@@ -61,4 +61,18 @@ static inline void *hash_first(const struct hash *hash, uint32_t value, struct h
     return hash_next(hash, walk);
 }
 
+/** Begin to fetch the slots of a value, for a look-up that comes soon. */
+static inline void hash_prefetch(const struct hash *hash, uint32_t value)
+{
+    __builtin_prefetch(&hash->slots[value & hash->mask]);
+}
+/** Once the slots came: begin to fetch the first object's first line. */
+static inline void hash_prefetch_object(const struct hash *hash, uint32_t value)
+{
+    struct hash_walk w;
+    const void *object = hash_first(hash, value, &w);
+    if (object != NULL)
+        __builtin_prefetch(object, 1);
+}
+
 #endif

@@ -19,6 +19,11 @@ int capture_open(struct io_loop *loop, const char *ifname, const struct capture_
     return capture_pcap_open(loop, ifname, filter, cb, ctx, ret_capture, err);
 }
 
+void capture_on_ahead(struct capture *capture, capture_ahead_cb cb)
+{
+    capture->ahead = cb;
+}
+
 const char *capture_name(const struct capture *capture)
 {
     return capture->ops->name;

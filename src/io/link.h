@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/offload.h"
+#include "base/span.h"
 #include "io/loop.h"
 
 enum link_kind {
@@ -34,10 +35,15 @@ struct capture_filter {
  */
 typedef void (*capture_cb)(void *ctx, uint8_t *packet, size_t len, const struct offload *offload);
 
+/** Packets that the capture will give next. @param packets as captured, borrowed until return */
+typedef void (*capture_ahead_cb)(void *ctx, const struct span *packets, size_t count);
+
 struct capture;
 /** Captures on an interface, and on lo, over which packets to the server's own address travel. */
 int capture_open(struct io_loop *loop, const char *ifname, const struct capture_filter *filter, enum link_kind kind,
                  capture_cb cb, void *ctx, struct capture **ret_capture, struct err *err);
+/** Be told of packets that came together before they are given one by one; AF_PACKET does so. */
+void capture_on_ahead(struct capture *capture, capture_ahead_cb cb);
 /** "packet" or "pcap" */
 const char *capture_name(const struct capture *capture);
 /** Packets the kernel dropped because we were too slow. */

@@ -19,6 +19,7 @@ struct capture_ops {
 struct capture {
     const struct capture_ops *ops;
     capture_cb cb;
+    capture_ahead_cb ahead; /**< NULL: nobody wants to know */
     void *ctx;
 };
 

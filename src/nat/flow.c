@@ -61,6 +61,14 @@ struct nat_flow *nat_flow_find_inside(struct nat *nat, const struct nat_tuple *t
     return NULL;
 }
 
+uint32_t nat_flow_prefetch(const struct nat *nat, const struct nat_tuple *t)
+{
+    uint32_t value = t->session != 0 ? hash_inside(nat, t)
+                                     : hash_outside(nat, t->proto, t->inside_port, t->remote, filter_port(t->proto, t->remote_port));
+    hash_prefetch(t->session != 0 ? &nat->flows_inside : &nat->flows_outside, value);
+    return value;
+}
+
 static void enter_tables(struct nat *nat, struct nat_flow *flow, const struct nat_tuple *t)
 {
     hash_add(&nat->flows_inside, flow, hash_inside(nat, t));

@@ -104,6 +104,8 @@ struct nat_flow *nat_flow_find_inside(struct nat *nat, const struct nat_tuple *t
 /** The flow a packet from outside, addressed to an external port, belongs to; NULL as above. */
 struct nat_flow *nat_flow_find_outside(struct nat *nat, enum nat_proto proto, uint16_t port, uint32_t remote,
                                        uint16_t remote_port, uint64_t now_ms);
+/** Begin to fetch what finding a flow reads first. @param t of session 0: inside_port is the external port @return the hash value */
+uint32_t nat_flow_prefetch(const struct nat *nat, const struct nat_tuple *t);
 /** Begin a flow, with a mapping if its endpoint has none. @return DROP_NONE with *ret_flow set, or DROP_NO_PORT, DROP_FULL */
 enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, struct nat_flow **ret_flow);
 /** A packet passes: renew the flow as its protocol says. @param v its transport header */

@@ -118,6 +118,12 @@ static void on_capture(void *ctx, uint8_t *packet, size_t len, const struct offl
         to_internet(s, &r);
 }
 
+static void on_ahead(void *ctx, const struct span *packets, size_t count)
+{
+    struct server *s = ctx;
+    nat_prefetch(s->nat, 0, packets, count);
+}
+
 static uint64_t on_flush(void *ctx)
 {
     struct server *s = ctx;
@@ -218,6 +224,8 @@ static int open_link(struct server *s, struct err *err)
         failed = capture_open(s->loop, u->iface, &filter, u->capture, on_capture, s, &s->capture, err);
     if (!failed)
         learn_own_addresses(s);
+    if (!failed)
+        capture_on_ahead(s->capture, on_ahead);
     return failed;
 }
 

@@ -35,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while ((packet = nat_input_next(&n, &in, &flags, &len)) != NULL) {
         const uint32_t session = 1 + flags / 16 % INPUT_SESSIONS;
         const bool valid = nat_input_valid(packet, len);
+        nat_prefetch(n.nat, session, &(struct span){packet, len}, 1);
         nat_in2out(n.nat, session, packet, len, NULL, n.now_ms, &r);
         check(&n, session, valid, &r);
         free(packet);

@@ -30,6 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t flows = nat_stats(n.nat)->flows;
     while ((packet = nat_input_next(&n, &in, &flags, &len)) != NULL) {
         const bool valid = nat_input_valid(packet, len);
+        nat_prefetch(n.nat, 0, &(struct span){packet, len}, 1);
         nat_out2in(n.nat, packet, len, NULL, n.now_ms, &r);
         check(&n, valid, &r);
         FUZZ_CHECK(nat_stats(n.nat)->flows <= flows);

@@ -63,6 +63,19 @@ static void take(struct tap *t, struct virtio_net_hdr *header, uint8_t *frame, s
     c->base.cb(c->base.ctx, packet, len, &offload);
 }
 
+/* The length is that of the whole message; who looks ahead looks at headers only. */
+static void announce(struct tap *t, const struct mmsghdr *message, int got)
+{
+    struct capture_packet *c = t->capture;
+    struct span ahead[BATCH];
+    size_t count = 0;
+    for (int i = 0; i < got; i++)
+        if (message[i].msg_len > sizeof c->header[i] + t->link_len)
+            ahead[count++] = (struct span){c->slot[i] + t->link_len, message[i].msg_len - sizeof c->header[i] - t->link_len};
+    if (c->base.ahead != NULL && count > 1)
+        c->base.ahead(c->base.ctx, ahead, count);
+}
+
 static void on_readable(void *ctx, int events)
 {
     struct tap *t = ctx;
@@ -77,6 +90,7 @@ static void on_readable(void *ctx, int events)
             message[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = part[i], .msg_iovlen = 2}};
         }
         int got = recvmmsg(t->fd, message, BATCH, MSG_DONTWAIT, NULL);
+        announce(t, message, got);
         for (int i = 0; i < got; i++) {
             if (message[i].msg_len < sizeof c->header[i] || (message[i].msg_hdr.msg_flags & MSG_TRUNC) != 0)
                 c->dropped++;

@@ -214,6 +214,7 @@ static void nat_reads_no_byte_behind_any_truncation(void **state)
                         if (p[9] == 1 && cut >= 28)
                             build_fix(p);
                     }
+                    nat_prefetch(n->nat, A, &(struct span){p, cut}, 1);
                     nat_in2out(n->nat, A, p, cut, NULL, n->now_ms, &n->r);
                     p = guard_place(&guard, whole, cut);
                     if (fix && cut >= 28 && p[9] == 1) {

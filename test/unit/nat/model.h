@@ -147,6 +147,7 @@ static inline void model_in2out(struct model *m)
         p.dst_port = p.src_port;
     size_t len = model_build(m, m->packet, &p, 8, look);
     memcpy(m->before, m->packet, len);
+    nat_prefetch(m->nat, p.session, &(struct span){m->packet, len}, 1);
     nat_in2out(m->nat, p.session, m->packet, len, model_offload(&p, look), m->ref.now_ms, &m->r);
 
     uint16_t chosen = model_chosen(m, &p);
@@ -191,6 +192,7 @@ static inline void model_out2in(struct model *m)
         p.src_port = p.dst_port;
     size_t len = model_build(m, m->packet, &p, 0, look);
     memcpy(m->before, m->packet, len);
+    nat_prefetch(m->nat, 0, &(struct span){m->packet, len}, 1);
     nat_out2in(m->nat, m->packet, len, model_offload(&p, look), m->ref.now_ms, &m->r);
     struct ref_outcome want = ref_deliver(&m->ref, &p, false);
     MODEL_CHECK(m->r.verdict == want.verdict && m->r.reason == want.reason);
