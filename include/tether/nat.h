@@ -24,11 +24,24 @@ struct nat_allow {
     uint16_t port; /**< 0: everything, ping too */
 };
 
+/** Who may send to a mapping from outside (RFC 4787 section 5). TCP: see docs/NAT.md */
+enum nat_filter {
+    NAT_FILTER_ADDRESS,      /**< addresses it sent to */
+    NAT_FILTER_ADDRESS_PORT, /**< addresses and ports it sent to */
+    NAT_FILTER_ENDPOINT,     /**< everybody: endpoint-independent */
+};
+
 struct nat_config {
     uint32_t external;           /**< the server's address, host order */
     uint16_t port_lo, port_hi;   /**< lent ports and echo identifiers */
     uint16_t link_mtu;           /**< of the external link: MSS clamp, fragmentation-needed */
+    enum nat_filter filter;
     uint32_t max_flows;          /**< of all sessions together */
+    uint32_t max_sessions;       /**< with flows, a lease, or something counted in the last second: others are forgotten when there are more */
+    uint32_t client_ports;       /**< of one session, for each protocol; this and the next three: 0 is no limit (RFC 6888 REQ-4, 5) */
+    uint32_t client_flows;       /**< of one session */
+    uint32_t client_rate;        /**< new flows of one session a second; the same number at once */
+    uint32_t answer_rate;        /**< ICMP errors and RSTs to one session a second (RFC 1812 section 4.3.2.8) */
     uint32_t udp_idle_ms;        /**< RFC 4787 REQ-5: 300,000 */
     uint32_t udp_dns_idle_ms;    /**< of flows that only went to port 53 (RFC 4787 REQ-5 a): 30,000 */
     uint32_t tcp_established_ms; /**< RFC 5382 REQ-5: 7,440,000 */
@@ -88,12 +101,19 @@ void nat_prefetch(const struct nat *nat, uint32_t session, const struct span *pa
 enum { NAT_AHEAD_MAX = 32 };
 /** Let timers fire. Call about once a second. */
 void nat_tick(struct nat *nat, uint64_t now_ms);
-/** Forget all flows of a session. */
+/**
+ * From now on the session's packets bear a source of this prefix, or they are dropped. Before, any source will do that can be one.
+ *
+ * @return 0, -EINVAL, or -ENOBUFS when there are too many sessions
+ */
+int nat_set_lease(struct nat *nat, uint32_t session, struct nat_prefix lease, uint64_t now_ms);
+/** Forget a session with its lease and all its flows. */
 void nat_end_session(struct nat *nat, uint32_t session, uint64_t now_ms);
 
 struct nat_stats {
     /* packets and bytes that were forwarded; a reply is counted with its reason in drops_ too */
     uint64_t in2out_packets, in2out_bytes, out2in_packets, out2in_bytes, replies, hairpins;
+    uint64_t replies_held; /* by answer_rate */
     uint64_t drops_in2out[DROP_COUNT], drops_out2in[DROP_COUNT];
     uint32_t flows, mappings, flows_peak;
 };

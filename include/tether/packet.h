@@ -42,7 +42,10 @@ enum drop {
     DROP_FRAGMENT,      /* overlapping, too many, too late */
     DROP_TOO_BIG,       /* above the MTU with DF set */
     DROP_POLICY,        /* destination not allowed */
-    DROP_SOURCE,        /* source address cannot be */
+    DROP_SOURCE,        /* source address cannot be, or is not the laptop's */
+    DROP_CLIENT_LIMIT,  /* the laptop has its share of ports or flows */
+    DROP_CLIENT_RATE,   /* the laptop begins flows too fast */
+    DROP_WINDOW,        /* a TCP segment that does not fit its connection */
     DROP_QUEUE,         /* queue full */
     DROP_NO_PATH,       /* no carrier is up */
     DROP_SEND,          /* the kernel refused it */

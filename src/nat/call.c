@@ -44,10 +44,16 @@ enum drop nat_call_pass(struct nat_call *c, enum nat_verdict verdict, uint32_t s
     return DROP_NONE;
 }
 
+/* Only laptops are answered, each at its rate; the internet meets silence. */
 static void reply(struct nat_call *c, size_t len)
 {
     if (len == 0)
         return;
+    struct nat_session *session = nat_session_get(c->nat, c->session, c->now_ms);
+    if (session == NULL || !nat_rate_take(&session->answers, c->nat->config.answer_rate, c->now_ms)) {
+        c->nat->stats.replies_held++;
+        return;
+    }
     c->result->verdict = NAT_REPLY;
     c->result->packet = c->nat->reply;
     c->result->len = len;

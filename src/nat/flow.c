@@ -1,8 +1,8 @@
 /*
  * nat/flow.c - conversations: which remote may send to a mapping, and until when
  *
- * UDP and ICMP flows name the remote's address only, which is address-dependent filtering (RFC 4787 REQ-8); TCP flows name its
- * port too. A packet only moves a flow's expiry; the timer, once due, finds out and is set again, so that the wheel costs nothing
+ * What of the remote a flow names is the filtering (RFC 4787 REQ-8): its address, its port too, or neither. It is the same for every packet,
+ * whatever the load (REQ-11). TCP flows always name both, for each is one connection. A packet only moves a flow's expiry; the timer, once due, finds out and is set again, so that the wheel costs nothing
  * per packet.
  */
 #include "nat/internal.h"
@@ -10,23 +10,32 @@
 
 enum { PORT_DNS = 53 };
 
-static uint16_t filter_port(enum nat_proto proto, uint16_t port)
+/* What of a remote a flow goes by. */
+struct remote {
+    uint32_t addr;
+    uint16_t port;
+};
+
+static struct remote filtered(const struct nat *nat, enum nat_proto proto, uint32_t addr, uint16_t port)
 {
-    return proto == NAT_TCP ? port : 0;
+    if (proto != NAT_TCP && nat->config.filter == NAT_FILTER_ENDPOINT)
+        return (struct remote){0, 0};
+    bool by_port = proto == NAT_TCP || (proto == NAT_UDP && nat->config.filter == NAT_FILTER_ADDRESS_PORT);
+    return (struct remote){addr, by_port ? port : 0};
 }
 
 /* Both ways of naming a flow lead to it directly: what a packet costs with many flows is the cache lines it has to wait for. */
 
-static uint32_t hash_outside(const struct nat *nat, enum nat_proto proto, uint16_t port, uint32_t remote, uint16_t remote_port)
+static uint32_t hash_outside(const struct nat *nat, enum nat_proto proto, uint16_t port, struct remote r)
 {
-    return (uint32_t)siphash13_1b(&nat->flow_key, (uint64_t)remote << 32 | (uint64_t)remote_port << 16 | port, (uint8_t)proto);
+    return (uint32_t)siphash13_1b(&nat->flow_key, (uint64_t)r.addr << 32 | (uint64_t)r.port << 16 | port, (uint8_t)proto);
 }
 
-static uint32_t hash_inside(const struct nat *nat, const struct nat_tuple *t)
+/* @param r of the tuple's remote, whose own address and port are not looked at */
+static uint32_t hash_inside(const struct nat *nat, const struct nat_tuple *t, struct remote r)
 {
-    uint16_t remote_port = filter_port(t->proto, t->remote_port);
     return (uint32_t)siphash13_2b(&nat->flow_key, (uint64_t)t->session << 32 | t->inside,
-                                  (uint64_t)t->remote << 32 | (uint64_t)remote_port << 16 | t->inside_port, (uint8_t)t->proto);
+                                  (uint64_t)r.addr << 32 | (uint64_t)r.port << 16 | t->inside_port, (uint8_t)t->proto);
 }
 
 /* @return the flow, or NULL when it expired, in which case it is gone */
@@ -42,10 +51,10 @@ struct nat_flow *nat_flow_find_outside(struct nat *nat, enum nat_proto proto, ui
                                        uint16_t remote_port, uint64_t now_ms)
 {
     struct hash_walk w;
-    remote_port = filter_port(proto, remote_port);
-    struct nat_flow *flow = hash_first(&nat->flows_outside, hash_outside(nat, proto, port, remote, remote_port), &w);
+    const struct remote r = filtered(nat, proto, remote, remote_port);
+    struct nat_flow *flow = hash_first(&nat->flows_outside, hash_outside(nat, proto, port, r), &w);
     for (; flow != NULL; flow = hash_next(&nat->flows_outside, &w))
-        if (flow->remote == remote && flow->port == port && flow->remote_port == remote_port && flow->proto == (uint8_t)proto)
+        if (flow->remote == r.addr && flow->port == port && flow->remote_port == r.port && flow->proto == (uint8_t)proto)
             return alive(nat, flow, now_ms);
     return NULL;
 }
@@ -53,69 +62,81 @@ struct nat_flow *nat_flow_find_outside(struct nat *nat, enum nat_proto proto, ui
 struct nat_flow *nat_flow_find_inside(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms)
 {
     struct hash_walk w;
-    struct nat_flow *flow = hash_first(&nat->flows_inside, hash_inside(nat, t), &w);
+    const struct remote r = filtered(nat, t->proto, t->remote, t->remote_port);
+    struct nat_flow *flow = hash_first(&nat->flows_inside, hash_inside(nat, t, r), &w);
     for (; flow != NULL; flow = hash_next(&nat->flows_inside, &w))
         if (flow->session_id == t->session && flow->inside == t->inside && flow->inside_port == t->inside_port &&
-            flow->remote == t->remote && flow->remote_port == filter_port(t->proto, t->remote_port) && flow->proto == (uint8_t)t->proto)
+            flow->remote == r.addr && flow->remote_port == r.port && flow->proto == (uint8_t)t->proto)
             return alive(nat, flow, now_ms);
     return NULL;
 }
 
 uint32_t nat_flow_prefetch(const struct nat *nat, const struct nat_tuple *t)
 {
-    uint32_t value = t->session != 0 ? hash_inside(nat, t)
-                                     : hash_outside(nat, t->proto, t->inside_port, t->remote, filter_port(t->proto, t->remote_port));
+    const struct remote r = filtered(nat, t->proto, t->remote, t->remote_port);
+    uint32_t value = t->session != 0 ? hash_inside(nat, t, r) : hash_outside(nat, t->proto, t->inside_port, r);
     hash_prefetch(t->session != 0 ? &nat->flows_inside : &nat->flows_outside, value);
     return value;
 }
 
 static void enter_tables(struct nat *nat, struct nat_flow *flow, const struct nat_tuple *t)
 {
-    hash_add(&nat->flows_inside, flow, hash_inside(nat, t));
-    hash_add(&nat->flows_outside, flow, hash_outside(nat, t->proto, flow->port, flow->remote, flow->remote_port));
+    const struct remote r = {flow->remote, flow->remote_port};
+    hash_add(&nat->flows_inside, flow, hash_inside(nat, t, r));
+    hash_add(&nat->flows_outside, flow, hash_outside(nat, t->proto, flow->port, r));
 }
 
 static void leave_tables(struct nat *nat, const struct nat_flow *flow)
 {
-    const struct nat_tuple t = {.proto = flow->proto,
-                                .session = flow->session_id,
-                                .inside = flow->inside,
-                                .inside_port = flow->inside_port,
-                                .remote = flow->remote,
-                                .remote_port = flow->remote_port};
-    hash_remove(&nat->flows_inside, flow, hash_inside(nat, &t));
-    hash_remove(&nat->flows_outside, flow, hash_outside(nat, t.proto, flow->port, flow->remote, flow->remote_port));
+    const struct nat_tuple t = {
+        .proto = flow->proto, .session = flow->session_id, .inside = flow->inside, .inside_port = flow->inside_port};
+    const struct remote r = {flow->remote, flow->remote_port};
+    hash_remove(&nat->flows_inside, flow, hash_inside(nat, &t, r));
+    hash_remove(&nat->flows_outside, flow, hash_outside(nat, t.proto, flow->port, r));
+}
+
+/* A full table may hold flows whose time is up: the caller's next tick would have made room. */
+static void make_room(struct nat *nat, const struct nat_session *session, uint64_t now_ms)
+{
+    if (nat->flows.lent == nat->flows.max || session->flow_count >= nat->config.client_flows)
+        nat_flow_expire(nat, now_ms);
 }
 
 enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, struct nat_flow **ret_flow)
 {
-    if (nat->flows.lent == nat->flows.max)
-        nat_flow_expire(nat, now_ms); /* the caller's next tick would have made room */
+    struct nat_session *session = nat_session_get(nat, t->session, now_ms);
+    if (session == NULL)
+        return DROP_FULL;
+    make_room(nat, session, now_ms);
+    struct nat_map *map = nat_map_find(nat, t);
+    enum drop why = nat_session_admit(nat, session, t->proto, map == NULL, now_ms);
+    if (why != DROP_NONE)
+        return why;
     struct nat_flow *flow = pool_lend(&nat->flows);
     if (flow == NULL)
         return DROP_FULL;
-    struct nat_map *map = nat_map_find(nat, t);
-    if (map == NULL) {
-        enum drop why = nat_map_new(nat, t, now_ms, &map);
-        if (why != DROP_NONE) {
-            pool_return(&nat->flows, flow);
-            return why;
-        }
+    if (map == NULL)
+        why = nat_map_new(nat, session, t, now_ms, &map);
+    if (why != DROP_NONE) {
+        pool_return(&nat->flows, flow);
+        return why;
     }
+    const struct remote r = filtered(nat, t->proto, t->remote, t->remote_port);
     flow->map = map;
     flow->session_id = t->session;
     flow->inside = t->inside;
     flow->inside_port = t->inside_port;
     flow->port = map->port;
     flow->proto = (uint8_t)t->proto;
-    flow->remote = t->remote;
-    flow->remote_port = filter_port(t->proto, t->remote_port);
+    flow->remote = r.addr;
+    flow->remote_port = r.port;
     flow->only_dns = t->proto == NAT_UDP;
     flow->next = map->flows;
     if (flow->next != NULL)
         flow->next->prev = flow;
     map->flows = flow;
     enter_tables(nat, flow, t);
+    session->flow_count++;
     nat->stats.flows++;
     if (nat->stats.flows > nat->stats.flows_peak)
         nat->stats.flows_peak = nat->stats.flows;
@@ -132,6 +153,7 @@ void nat_flow_free(struct nat *nat, struct nat_flow *flow, uint64_t now_ms)
     if (flow->next != NULL)
         flow->next->prev = flow->prev;
     pool_return(&nat->flows, flow);
+    map->session->flow_count--;
     nat->stats.flows--;
     if (map->flows == NULL)
         nat_map_free(nat, map, now_ms);

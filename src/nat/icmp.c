@@ -76,15 +76,18 @@ enum drop nat_icmp_error_out(struct nat_call *c)
                                 .remote = inner.src,
                                 .remote_port = inner.src_port};
     struct nat_flow *flow = nat_flow_find_inside(nat, &t, c->now_ms);
-    if (flow == NULL || v->dst != inner.src) /* an error goes to the sender of what it is about; the policy let the flow there */
+    if (flow == NULL || v->dst != inner.src) /* an error goes to the sender of what it is about */
         return DROP_NO_FLOW;
+    bool hairpin = v->dst == nat->config.external && proto != NAT_ICMP && nat_map_at(nat, proto, inner.src_port) != NULL;
+    if (!hairpin && !nat_policy_allows(&nat->policy, inner.proto, v->dst, inner.src_port)) /* an open filter's flow names no remote */
+        return DROP_POLICY;
     if (!ip4_dec_ttl(v))
         return DROP_TTL;
     ip4_set_dst(&inner, nat->config.external);
     ip4_set_dst_port(&inner, flow->port);
     ip4_set_src(v, nat->config.external);
     ip4_set_l4_csum(v);
-    if (v->dst == nat->config.external && proto != NAT_ICMP && nat_map_at(nat, proto, inner.src_port) != NULL)
+    if (hairpin)
         return pass_in(c, &inner, proto); /* it was about a hairpinned packet (RFC 4787 REQ-9 and 12) */
     return nat_call_pass(c, NAT_FORWARD, c->session);
 }

@@ -6,6 +6,7 @@
  * port there that belongs to a mapping is hairpinned, which means translated outwards and then judged as if it came from outside (RFC 4787 REQ-9).
  */
 #include "nat/internal.h"
+#include "nat/tcp.h"
 
 enum { TCP_HEADERS_LEN = 40 }; /* IPv4 and TCP without options: what an MSS leaves out (RFC 6691) */
 
@@ -60,12 +61,6 @@ static enum drop check_route(struct nat_call *c, bool local, bool hairpin)
     return DROP_NONE;
 }
 
-/* Only a bare SYN begins a connection. After a restart of the server the others would hang for hours; an RST ends them at once. */
-static bool begins_flow(const struct ip4_view *v)
-{
-    return v->proto != IP_PROTO_TCP || (v->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
-}
-
 static enum drop find_flow(struct nat_call *c, enum nat_proto proto, struct nat_flow **ret_flow)
 {
     const struct ip4_view *v = &c->v;
@@ -78,10 +73,10 @@ static enum drop find_flow(struct nat_call *c, enum nat_proto proto, struct nat_
     *ret_flow = nat_flow_find_inside(c->nat, &t, c->now_ms);
     if (*ret_flow != NULL)
         return DROP_NONE;
-    if (!begins_flow(v))
+    if (proto == NAT_TCP && !nat_tcp_begins(v->tcp_flags)) /* after a restart of the server it would hang for hours; an RST ends it at once */
         return nat_call_reset(c);
     enum drop why = nat_flow_new(c->nat, &t, c->now_ms, ret_flow);
-    if (why != DROP_NONE) /* RFC 6888 REQ-4 (C) names the code */
+    if (why != DROP_NONE) /* RFC 6888 REQ-11 names the code */
         return nat_call_refuse(c, ICMP_UNREACHABLE, ICMP_HOST_UNREACHABLE, 0, why);
     return DROP_NONE;
 }
@@ -118,7 +113,7 @@ static enum drop in2out(struct nat_call *c, uint8_t *packet, size_t len, const s
     enum drop why = nat_call_begin(c, packet, len, offload);
     if (why != DROP_NONE)
         return why;
-    if (!nat_policy_source_ok(c->v.src))
+    if (!nat_policy_source_ok(c->v.src) || !nat_session_owns(nat_session_find(c->nat, c->session), c->v.src))
         return DROP_SOURCE;
     why = nat_call_whole(c, c->nat->reasm_in, c->session);
     if (why != DROP_NONE || c->result->verdict == NAT_HELD)

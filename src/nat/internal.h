@@ -13,6 +13,7 @@
 #include "base/wheel.h"
 #include "nat/policy.h"
 #include "nat/ports.h"
+#include "nat/rate.h"
 #include "tether/nat.h"
 
 enum nat_proto { NAT_TCP, NAT_UDP, NAT_ICMP, NAT_PROTOS };
@@ -23,8 +24,12 @@ enum { NAT_TICK_MS = 100 };
 enum { NAT_REPLY_MAX = 576 };
 
 struct nat_session {
-    uint32_t id;
+    uint32_t id, flow_count, port_count[NAT_PROTOS];
+    bool leased;
+    struct nat_prefix lease; /**< its source addresses, once leased */
+    struct nat_rate new_flows, answers;
     struct nat_map *maps;
+    struct nat_session *next, *prev; /**< of all */
 };
 
 struct nat_map {
@@ -66,6 +71,8 @@ struct nat {
     struct pool sessions, maps, flows;
     struct hash session_table, map_table;
     struct hash flows_inside, flows_outside; /**< by the tuples seen on either side */
+    struct nat_session *session_list;
+    struct nat_session *recent; /**< whom nat_session_find() found last */
     struct nat_ports ports[NAT_PROTOS];
     struct nat_map **by_port[NAT_PROTOS]; /**< index: external port - port_lo */
     struct wheel wheel;
@@ -84,6 +91,17 @@ struct nat_call {
     struct nat_result *result;
 };
 
+/* session.c */
+
+/** NULL when nothing is known of it. */
+struct nat_session *nat_session_find(struct nat *nat, uint32_t id);
+/** The same, begun if need be; NULL when there are too many. */
+struct nat_session *nat_session_get(struct nat *nat, uint32_t id, uint64_t now_ms);
+/** May it use this source? @param session NULL: nothing is known of it */
+bool nat_session_owns(const struct nat_session *session, uint32_t src);
+/** May it begin another flow? A yes is counted against its rate. @param new_map with a port of its own @return DROP_NONE, DROP_CLIENT_LIMIT, DROP_CLIENT_RATE */
+enum drop nat_session_admit(struct nat *nat, struct nat_session *session, enum nat_proto proto, bool new_map, uint64_t now_ms);
+
 /* map.c */
 
 struct nat_map *nat_map_find(const struct nat *nat, const struct nat_tuple *t);
@@ -92,10 +110,9 @@ struct nat_map *nat_map_at(const struct nat *nat, enum nat_proto proto, uint16_t
 /** Is it a port the NAT lends? */
 bool nat_owns_port(const struct nat *nat, uint16_t port);
 /** @return DROP_NONE with *ret_map set, or DROP_NO_PORT, DROP_FULL */
-enum drop nat_map_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, struct nat_map **ret_map);
+enum drop nat_map_new(struct nat *nat, struct nat_session *session, const struct nat_tuple *t, uint64_t now_ms, struct nat_map **ret_map);
 /** Without flows. Its port rests. */
 void nat_map_free(struct nat *nat, struct nat_map *map, uint64_t now_ms);
-struct nat_session *nat_session_find(const struct nat *nat, uint32_t id);
 
 /* flow.c */
 
@@ -106,7 +123,7 @@ struct nat_flow *nat_flow_find_outside(struct nat *nat, enum nat_proto proto, ui
                                        uint16_t remote_port, uint64_t now_ms);
 /** Begin to fetch what finding a flow reads first. @param t of session 0: inside_port is the external port @return the hash value */
 uint32_t nat_flow_prefetch(const struct nat *nat, const struct nat_tuple *t);
-/** Begin a flow, with a mapping if its endpoint has none. @return DROP_NONE with *ret_flow set, or DROP_NO_PORT, DROP_FULL */
+/** Begin a flow, with a mapping if its endpoint has none. @return DROP_NONE with *ret_flow set, or DROP_NO_PORT, DROP_FULL, DROP_CLIENT_* */
 enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, struct nat_flow **ret_flow);
 /** A packet passes: renew the flow as its protocol says. @param v its transport header */
 void nat_flow_touch(struct nat *nat, struct nat_flow *flow, const struct ip4_view *v, bool outbound, uint64_t now_ms);

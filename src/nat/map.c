@@ -2,27 +2,13 @@
  * nat/map.c - inside endpoints and the external ports they have
  *
  * One endpoint, one port, whoever it talks to (RFC 4787 REQ-1), and one port, one endpoint, so never overloaded (REQ-3). The session is
- * part of the endpoint: laptops may all call themselves 10.0.0.1. A session object exists while it has maps.
+ * part of the endpoint: laptops may all call themselves 10.0.0.1.
  */
 #include "nat/internal.h"
 
 static uint32_t hash_map(const struct nat *nat, uint32_t session, uint32_t inside, enum nat_proto proto, uint16_t inside_port)
 {
     return (uint32_t)siphash13_2(&nat->map_key, (uint64_t)session << 32 | inside, (uint64_t)proto << 16 | inside_port);
-}
-
-static uint32_t hash_session(const struct nat *nat, uint32_t id)
-{
-    return (uint32_t)siphash13_2(&nat->map_key, id, UINT64_MAX);
-}
-
-struct nat_session *nat_session_find(const struct nat *nat, uint32_t id)
-{
-    struct hash_walk w;
-    struct nat_session *session = hash_first(&nat->session_table, hash_session(nat, id), &w);
-    while (session != NULL && session->id != id)
-        session = hash_next(&nat->session_table, &w);
-    return session;
 }
 
 struct nat_map *nat_map_find(const struct nat *nat, const struct nat_tuple *t)
@@ -46,38 +32,14 @@ struct nat_map *nat_map_at(const struct nat *nat, enum nat_proto proto, uint16_t
     return nat_owns_port(nat, port) ? nat->by_port[proto][port - nat->config.port_lo] : NULL;
 }
 
-static struct nat_session *session_get(struct nat *nat, uint32_t id)
-{
-    struct nat_session *session = nat_session_find(nat, id);
-    if (session == NULL && (session = pool_lend(&nat->sessions)) != NULL) {
-        session->id = id;
-        hash_add(&nat->session_table, session, hash_session(nat, id));
-    }
-    return session;
-}
-
-static void session_put(struct nat *nat, struct nat_session *session)
-{
-    if (session->maps != NULL)
-        return;
-    hash_remove(&nat->session_table, session, hash_session(nat, session->id));
-    pool_return(&nat->sessions, session);
-}
-
-enum drop nat_map_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, struct nat_map **ret_map)
+enum drop nat_map_new(struct nat *nat, struct nat_session *session, const struct nat_tuple *t, uint64_t now_ms, struct nat_map **ret_map)
 {
     uint16_t port;
-    struct nat_session *session = session_get(nat, t->session);
-    if (session == NULL)
-        return DROP_FULL;
     struct nat_map *map = pool_lend(&nat->maps);
-    if (map == NULL) {
-        session_put(nat, session);
+    if (map == NULL)
         return DROP_FULL;
-    }
     if (nat_ports_lend(&nat->ports[t->proto], &nat->rng, now_ms, &port) != 0) {
         pool_return(&nat->maps, map);
-        session_put(nat, session);
         return DROP_NO_PORT;
     }
     map->session_id = t->session;
@@ -92,6 +54,7 @@ enum drop nat_map_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_m
     session->maps = map;
     hash_add(&nat->map_table, map, hash_map(nat, t->session, t->inside, t->proto, t->inside_port));
     nat->by_port[t->proto][port - nat->config.port_lo] = map;
+    session->port_count[t->proto]++;
     nat->stats.mappings++;
     *ret_map = map;
     return DROP_NONE;
@@ -106,7 +69,7 @@ void nat_map_free(struct nat *nat, struct nat_map *map, uint64_t now_ms)
     *(map->prev != NULL ? &map->prev->next : &session->maps) = map->next;
     if (map->next != NULL)
         map->next->prev = map->prev;
+    session->port_count[map->proto]--;
     pool_return(&nat->maps, map);
     nat->stats.mappings--;
-    session_put(nat, session);
 }

@@ -17,6 +17,12 @@ enum {
     ICMP_IDLE_MS = 60 * 1000,          /* RFC 5508 REQ-2: not less */
     PORT_REST_MS = 120 * 1000,         /* RFC 6888 REQ-8 */
     MAX_FLOWS = 65536,
+    MAX_SESSIONS = 1024,
+    /* one laptop's share: a browser with hundreds of tabs, a swarm of peers; not all there is */
+    CLIENT_PORTS = 2048,
+    CLIENT_FLOWS = 16384,
+    CLIENT_RATE = 1000,
+    ANSWER_RATE = 100,
     LINK_MTU = 1500,
     LINK_MTU_MIN = 576, /* RFC 791 section 3.2: every host takes that much */
 };
@@ -36,7 +42,13 @@ void nat_config_defaults(struct nat_config *config, uint32_t external)
         .port_lo = 61000,
         .port_hi = 65535,
         .link_mtu = LINK_MTU,
+        .filter = NAT_FILTER_ADDRESS,
         .max_flows = MAX_FLOWS,
+        .max_sessions = MAX_SESSIONS,
+        .client_ports = CLIENT_PORTS,
+        .client_flows = CLIENT_FLOWS,
+        .client_rate = CLIENT_RATE,
+        .answer_rate = ANSWER_RATE,
         .udp_idle_ms = UDP_IDLE_MS,
         .udp_dns_idle_ms = UDP_DNS_IDLE_MS,
         .tcp_established_ms = TCP_ESTABLISHED_MS,
@@ -52,7 +64,7 @@ void nat_config_defaults(struct nat_config *config, uint32_t external)
 static bool config_ok(const struct nat_config *config)
 {
     return config->external != 0 && config->port_lo != 0 && config->port_lo <= config->port_hi &&
-           config->link_mtu >= LINK_MTU_MIN && config->max_flows != 0 && config->udp_idle_ms != 0 &&
+           config->link_mtu >= LINK_MTU_MIN && config->max_flows != 0 && config->max_sessions != 0 && config->udp_idle_ms != 0 &&
            config->udp_dns_idle_ms != 0 && config->tcp_established_ms != 0 && config->tcp_opening_ms != 0 &&
            config->tcp_closing_ms != 0 && config->icmp_idle_ms != 0 && config->fragment_ms != 0 &&
            config->fragment_bytes >= FRAGMENT_BYTES_MIN;
@@ -81,10 +93,10 @@ static int make_tables(struct nat *nat)
     int rc;
     if ((rc = pool_init(&nat->flows, sizeof(struct nat_flow), max_flows)) != 0 ||
         (rc = pool_init(&nat->maps, sizeof(struct nat_map), max_maps)) != 0 ||
-        (rc = pool_init(&nat->sessions, sizeof(struct nat_session), max_maps)) != 0 ||
+        (rc = pool_init(&nat->sessions, sizeof(struct nat_session), nat->config.max_sessions)) != 0 ||
         (rc = hash_init(&nat->flows_outside, &nat->flows)) != 0 || (rc = hash_init(&nat->flows_inside, &nat->flows)) != 0 ||
         (rc = hash_init(&nat->map_table, &nat->maps)) != 0 || (rc = hash_init(&nat->session_table, &nat->sessions)) != 0 ||
-         (rc = make_ports(nat, range)) != 0)
+        (rc = make_ports(nat, range)) != 0)
         return rc;
     const struct reasm_limits limits = {.max_bytes = nat->config.fragment_bytes,
                                         .max_datagrams = FRAGMENTED_DATAGRAMS,
@@ -150,21 +162,6 @@ void nat_tick(struct nat *nat, uint64_t now_ms)
     nat_flow_expire(nat, now_ms);
     reasm_expire(nat->reasm_in, now_ms);
     reasm_expire(nat->reasm_out, now_ms);
-}
-
-void nat_end_session(struct nat *nat, uint32_t session_id, uint64_t now_ms)
-{
-    struct nat_session *session = nat_session_find(nat, session_id);
-    if (session == NULL)
-        return;
-    /* freeing the last flow frees its map, freeing the last map frees the session */
-    for (struct nat_map *map = session->maps, *next_map; map != NULL; map = next_map) {
-        next_map = map->next;
-        for (struct nat_flow *flow = map->flows, *next; flow != NULL; flow = next) {
-            next = flow->next;
-            nat_flow_free(nat, flow, now_ms);
-        }
-    }
 }
 
 const struct nat_stats *nat_stats(const struct nat *nat)

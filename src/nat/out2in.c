@@ -1,11 +1,12 @@
 /*
  * nat/out2in.c - packets from the internet on their way to laptops
  *
- * Nothing from here makes state. What no flow asked for is dropped in silence; for the rest the sender is
- * the remote, and the flow tells the laptop. Captured packets may be larger than the link's MTU and may carry partial
+ * Nothing from here makes state, but a SYN where the filter lets everybody in. What no flow asked for is dropped in silence; for the rest the
+ * sender is the remote, and the flow tells the laptop. Captured packets may be larger than the link's MTU and may carry partial
  * checksums; both stay so on the way to the laptop.
  */
 #include "nat/internal.h"
+#include "nat/tcp.h"
 
 enum { TCP_HEADERS_LEN = 40 };
 
@@ -30,10 +31,34 @@ static enum drop without_flow(struct nat_call *c, enum nat_proto proto)
     return hand_over(c, map->session_id, map->inside, map->inside_port);
 }
 
+/* A connection from outside to a mapping that is open to everybody (RFC 5382 REQ-2, REQ-3). It counts as the laptop's. */
+static enum drop begin_from_outside(struct nat_call *c, struct nat_flow **ret_flow)
+{
+    const struct nat_map *map = nat_map_at(c->nat, NAT_TCP, c->v.dst_port);
+    if (map == NULL)
+        return DROP_NO_FLOW;
+    if (c->nat->config.filter != NAT_FILTER_ENDPOINT || !nat_tcp_begins(c->v.tcp_flags))
+        return DROP_FILTERED;
+    if (c->session == 0 && c->v.ttl <= 1) /* a flow is not begun for a packet that ends here */
+        return DROP_TTL;
+    const struct nat_tuple t = {.proto = NAT_TCP,
+                                .session = map->session_id,
+                                .inside = map->inside,
+                                .inside_port = map->inside_port,
+                                .remote = c->v.src,
+                                .remote_port = c->v.src_port};
+    return nat_flow_new(c->nat, &t, c->now_ms, ret_flow);
+}
+
 enum drop nat_deliver(struct nat_call *c, enum nat_proto proto)
 {
     struct ip4_view *v = &c->v;
     struct nat_flow *flow = nat_flow_find_outside(c->nat, proto, v->dst_port, v->src, v->src_port, c->now_ms);
+    if (flow == NULL && proto == NAT_TCP) {
+        enum drop why = begin_from_outside(c, &flow);
+        if (why != DROP_NONE)
+            return why;
+    }
     if (flow == NULL)
         return without_flow(c, proto);
     if (c->session == 0 && !ip4_dec_ttl(v)) /* a hairpinned packet passed this router once already */

@@ -37,15 +37,10 @@ static const struct nat_prefix never[] = {
 };
 static const struct nat_prefix multicast = {ADDR(224, 0, 0, 0), 4}, loopback = {ADDR(127, 0, 0, 0), 8};
 
-static bool holds(const struct nat_prefix *prefix, uint32_t addr)
-{
-    return prefix->len == 0 || (addr ^ prefix->addr) >> (32 - prefix->len) == 0;
-}
-
 static bool within(const struct nat_prefix *list, size_t count, uint32_t addr)
 {
     for (size_t i = 0; i < count; i++)
-        if (holds(&list[i], addr))
+        if (nat_prefix_holds(&list[i], addr))
             return true;
     return false;
 }
@@ -98,8 +93,8 @@ static bool is_own(const struct nat_policy *policy, uint32_t addr)
 static bool opens(const struct nat_allow *allow, uint8_t proto, uint32_t dst, uint16_t dst_port)
 {
     bool has_port = proto == IP_PROTO_UDP || proto == IP_PROTO_TCP;
-    return holds(&allow->prefix, dst) && (allow->port == 0 || (has_port && allow->port == dst_port)) &&
-           (!holds(&multicast, dst) || allow->prefix.len >= multicast.len);
+    return nat_prefix_holds(&allow->prefix, dst) && (allow->port == 0 || (has_port && allow->port == dst_port)) &&
+           (!nat_prefix_holds(&multicast, dst) || allow->prefix.len >= multicast.len);
 }
 
 bool nat_policy_allows(const struct nat_policy *policy, uint8_t proto, uint32_t dst, uint16_t dst_port)
@@ -107,7 +102,7 @@ bool nat_policy_allows(const struct nat_policy *policy, uint8_t proto, uint32_t 
     if (WITHIN(never, dst))
         return false;
     bool mail = proto == IP_PROTO_TCP && dst_port == PORT_SMTP;
-    if (!mail && !holds(&multicast, dst) && !WITHIN(not_internet, dst) && !is_own(policy, dst))
+    if (!mail && !nat_prefix_holds(&multicast, dst) && !WITHIN(not_internet, dst) && !is_own(policy, dst))
         return true;
     for (size_t i = 0; i < policy->allow_count; i++)
         if (opens(&policy->allow[i], proto, dst, dst_port))
@@ -117,5 +112,5 @@ bool nat_policy_allows(const struct nat_policy *policy, uint8_t proto, uint32_t 
 
 bool nat_policy_source_ok(uint32_t src)
 {
-    return !WITHIN(never, src) && !holds(&multicast, src) && !holds(&loopback, src);
+    return !WITHIN(never, src) && !nat_prefix_holds(&multicast, src) && !nat_prefix_holds(&loopback, src);
 }

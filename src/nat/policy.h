@@ -16,6 +16,11 @@ struct nat_policy {
     size_t own_count;
 };
 
+static inline bool nat_prefix_holds(const struct nat_prefix *prefix, uint32_t addr)
+{
+    return prefix->len == 0 || (addr ^ prefix->addr) >> (32 - prefix->len) == 0;
+}
+
 /** Takes copies. @return 0, -EINVAL for an impossible prefix, -ENOMEM; done() is fine after any */
 int nat_policy_init(struct nat_policy *policy, const struct nat_config *config);
 void nat_policy_done(struct nat_policy *policy);

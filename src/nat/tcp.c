@@ -9,8 +9,6 @@
  */
 #include "nat/tcp.h"
 
-#include "tether/packet.h"
-
 /* Bits of what was seen, per side; the outside's are those of the inside shifted. */
 enum { SEEN_SYN = 1, SEEN_FIN = 4, SEEN_RST = 16, BOTH = 3 };
 

@@ -7,6 +7,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tether/packet.h"
+
+/** Only a bare SYN begins a connection. */
+static inline bool nat_tcp_begins(uint8_t flags)
+{
+    return (flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+}
+
 /** How long the flow may now be idle. */
 enum nat_tcp_wait {
     NAT_TCP_KEEP,        /**< the running time-out goes on */

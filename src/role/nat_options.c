@@ -14,7 +14,7 @@
 #include "io/host.h"
 #include "role/role.h"
 
-enum { MS = 1000, MB = 1 << 20, DAY = 86400, PORT_DNS = 53, PORT_DNS_TLS = 853, FLOWS_MAX = 4 << 20 };
+enum { MS = 1000, MB = 1 << 20, DAY = 86400, PORT_DNS = 53, PORT_DNS_TLS = 853, FLOWS_MAX = 4 << 20, RATE_MAX = 1000000 };
 
 #define TIMER(name, field, help) {name, 0, OPT_NUMBER, offsetof(struct nat_options, field), "SEC", help, 1, DAY}
 #define TEXT(name, field, arg, help) {name, 0, OPT_TEXT, offsetof(struct nat_options, field), arg, help, 0, 0}
@@ -24,6 +24,7 @@ const struct opt nat_option_table[] = {
     TEXT("ports", ports, "LO-HI", "source ports for the laptops' connections (default 61000-65535)"),
     {"allow", 0, OPT_TEXTS, offsetof(struct nat_options, allow), "CIDR[:PORT]",
      "let laptops reach this, refused otherwise: private networks, the server itself, mail by 0.0.0.0/0:25", 0, 0},
+    TEXT("filter", filter, "WHOM", "who may send to a laptop's port: address (it sent to; default), address-port or endpoint-independent"),
     TIMER("udp-timeout", udp_timeout, "a UDP flow ends when nothing was sent for so long (default 300)"),
     TIMER("dns-timeout", dns_timeout, "the same for one that only asked port 53 (default 30)"),
     TIMER("tcp-timeout", tcp_timeout, "an idle TCP connection is forgotten (default 7440)"),
@@ -31,6 +32,10 @@ const struct opt nat_option_table[] = {
     TIMER("tcp-closing-timeout", tcp_closing_timeout, "one that was closed or reset is (default 240)"),
     TIMER("icmp-timeout", icmp_timeout, "a ping's identifier is (default 60)"),
     NUMBER("port-rest", port_rest, "SEC", 0, DAY, "a freed UDP port is not lent again for so long (default 120)"),
+    NUMBER("client-ports", client_ports, "N", 0, 65535, "source ports of one laptop, for each protocol; 0: no limit (default 2048)"),
+    NUMBER("client-flows", client_flows, "N", 0, FLOWS_MAX, "flows of one laptop; 0: no limit (default 16384)"),
+    NUMBER("client-rate", client_rate, "N", 0, RATE_MAX, "new flows of one laptop a second; 0: no limit (default 1000)"),
+    NUMBER("answer-rate", answer_rate, "N", 0, RATE_MAX, "ICMP errors and resets to one laptop a second; 0: no limit (default 100)"),
     NUMBER("max-flows", max_flows, "N", 1, FLOWS_MAX, "flows of all laptops together; beyond it new ones are refused (default 65536)"),
     TIMER("fragment-timeout", fragment_timeout, "fragments wait for the rest of their datagram (default 2)"),
     NUMBER("fragment-memory", fragment_memory, "MB", 1, 1024, "room for waiting fragments, each side (default 8)"),
@@ -43,6 +48,7 @@ void nat_options_defaults(struct nat_options *options)
     nat_config_defaults(&c, 0);
     *options = (struct nat_options){
         .ports = "61000-65535",
+        .filter = "address",
         .udp_timeout = c.udp_idle_ms / MS,
         .dns_timeout = c.udp_dns_idle_ms / MS,
         .tcp_timeout = c.tcp_established_ms / MS,
@@ -50,6 +56,10 @@ void nat_options_defaults(struct nat_options *options)
         .tcp_closing_timeout = c.tcp_closing_ms / MS,
         .icmp_timeout = c.icmp_idle_ms / MS,
         .port_rest = c.port_rest_ms / MS,
+        .client_ports = c.client_ports,
+        .client_flows = c.client_flows,
+        .client_rate = c.client_rate,
+        .answer_rate = c.answer_rate,
         .max_flows = c.max_flows,
         .fragment_timeout = c.fragment_ms / MS,
         .fragment_memory = c.fragment_bytes / MB,
@@ -102,6 +112,22 @@ static int check_allow(const struct nat_options *o, struct nat_setup *u, struct 
     return 0;
 }
 
+static int check_filter(const char *text, enum nat_filter *ret_filter, struct err *err)
+{
+    static const char *const names[] = {
+        [NAT_FILTER_ADDRESS] = "address",
+        [NAT_FILTER_ADDRESS_PORT] = "address-port",
+        [NAT_FILTER_ENDPOINT] = "endpoint-independent",
+    };
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *ret_filter = (enum nat_filter)i;
+            return 0;
+        }
+    err_set(err, -EINVAL, "--filter %s: say address, address-port or endpoint-independent", text);
+    return ROLE_BAD_USAGE;
+}
+
 int nat_options_check(const struct nat_options *o, struct nat_setup *ret_setup, struct err *err)
 {
     struct nat_setup *u = ret_setup;
@@ -114,6 +140,10 @@ int nat_options_check(const struct nat_options *o, struct nat_setup *ret_setup, 
     c->tcp_closing_ms = (uint32_t)o->tcp_closing_timeout * MS;
     c->icmp_idle_ms = (uint32_t)o->icmp_timeout * MS;
     c->port_rest_ms = (uint32_t)o->port_rest * MS;
+    c->client_ports = (uint32_t)o->client_ports;
+    c->client_flows = (uint32_t)o->client_flows;
+    c->client_rate = (uint32_t)o->client_rate;
+    c->answer_rate = (uint32_t)o->answer_rate;
     c->max_flows = (uint32_t)o->max_flows;
     c->fragment_ms = (uint32_t)o->fragment_timeout * MS;
     c->fragment_bytes = (uint32_t)o->fragment_memory * MB;
@@ -121,7 +151,8 @@ int nat_options_check(const struct nat_options *o, struct nat_setup *ret_setup, 
         err_set(err, -EINVAL, "--ports %s: not a range LO-HI within 1024-65535", o->ports);
         return ROLE_BAD_USAGE;
     }
-    return check_allow(o, u, err);
+    int failed = check_filter(o->filter, &c->filter, err);
+    return failed ? failed : check_allow(o, u, err);
 }
 
 void nat_setup_open_resolvers(struct nat_setup *setup, const uint32_t *resolvers, size_t count)

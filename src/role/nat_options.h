@@ -10,10 +10,10 @@
 
 /** The command line. Times in seconds. */
 struct nat_options {
-    const char *ports;
+    const char *ports, *filter;
     struct opt_texts allow;
     long udp_timeout, dns_timeout, tcp_timeout, tcp_opening_timeout, tcp_closing_timeout, icmp_timeout;
-    long port_rest, max_flows, fragment_timeout, fragment_memory;
+    long port_rest, client_ports, client_flows, client_rate, answer_rate, max_flows, fragment_timeout, fragment_memory;
 };
 extern const struct opt nat_option_table[];
 void nat_options_defaults(struct nat_options *options);

@@ -46,6 +46,8 @@ static int on_hello(void *ctx, struct carrier *carrier, const struct frame_hello
     welcome.flags = resumed ? WELCOME_RESUMED : 0;
     path_control(carrier_path(carrier), frame, frame_put_welcome(frame, &welcome));
     attach(s, carrier, session, hello->mtu);
+    if (hello->inside != 0)
+        nat_set_lease(s->nat, session->id, (struct nat_prefix){hello->inside, 32}, io_now_ms(s->loop));
     log_info("server", carrier_peer(carrier), "laptop up", "session=%x %s", session->id,
              resumed ? "resumed=yes" : "resumed=no");
     return 0;

@@ -49,7 +49,7 @@ struct frame_hello {
     uint16_t version;
     uint8_t token[FRAME_TOKEN_LEN]; /**< names the session to the server; the laptop's secret */
     uint16_t mtu;                   /**< of the laptop's TUN */
-    uint32_t inside;                /**< its address, host order; information only */
+    uint32_t inside;                /**< its address, host order: the only source its packets may bear; 0: any */
 };
 
 enum { WELCOME_RESUMED = 1 }; /* the session and its flows were still there */

@@ -137,6 +137,7 @@ int main(void)
         struct rng rng;
         nat_config_defaults(&config, EXTERNAL);
         config.seed = 42;
+        config.client_ports = config.client_flows = config.client_rate = 0; /* one laptop has them all */
         if (nat_new(&config, &nat) != 0)
             return 1;
         rng_init(&rng, 1);

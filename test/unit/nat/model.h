@@ -233,6 +233,8 @@ static inline void model_error(struct model *m, bool inward)
             other = ref_flow_of(&m->ref, f->proto, sent.dst_port, REF_EXTERNAL, f->port);
             want = other != NULL ? NAT_HAIRPIN : NAT_DROP;
             session = other != NULL ? other->session : session;
+        } else if (f->remote == REF_EXTERNAL && (f->proto == 1 || sent.dst_port != REF_OWN_PORT)) {
+            want = NAT_DROP; /* the server's own ports are not open for errors either */
         }
     }
     MODEL_CHECK(m->r.verdict == want);
@@ -300,6 +302,7 @@ static inline void model_run(struct model *m, const uint8_t *data, size_t size)
     config.allow = &own;
     config.allow_count = 1;
     config.max_flows = REF_FLOWS;
+    config.client_rate = config.answer_rate = 0; /* its clock stands still for long */
     config.port_lo = REF_PORT_LO;
     config.port_hi = REF_PORT_LO + REF_PORTS - 1;
     m->data = data;

@@ -1,0 +1,113 @@
+/*
+ * nat/session.c - laptops: what each may use, and which source address is its own
+ *
+ * One laptop's appetite must leave room for the others (RFC 6888 REQ-4, REQ-5), so each has its share of ports, of flows, of new flows a
+ * second, and of answers a second. A session begins with its first packet that makes state or is answered, or when its lease is told. It
+ * lasts until nat_end_session(), or until its room is needed and nothing would be forgotten with it.
+ *
+ * Packets come in rows, so the session of the last one is kept at hand.
+ */
+#include "nat/internal.h"
+
+#include <errno.h>
+
+static uint32_t hash_session(const struct nat *nat, uint32_t id)
+{
+    return (uint32_t)siphash13_2(&nat->map_key, id, UINT64_MAX);
+}
+
+struct nat_session *nat_session_find(struct nat *nat, uint32_t id)
+{
+    if (nat->recent != NULL && nat->recent->id == id)
+        return nat->recent;
+    struct hash_walk w;
+    struct nat_session *session = hash_first(&nat->session_table, hash_session(nat, id), &w);
+    while (session != NULL && session->id != id)
+        session = hash_next(&nat->session_table, &w);
+    if (session != NULL)
+        nat->recent = session;
+    return session;
+}
+
+static void end(struct nat *nat, struct nat_session *session)
+{
+    if (nat->recent == session)
+        nat->recent = NULL;
+    *(session->prev != NULL ? &session->prev->next : &nat->session_list) = session->next;
+    if (session->next != NULL)
+        session->next->prev = session->prev;
+    hash_remove(&nat->session_table, session, hash_session(nat, session->id));
+    pool_return(&nat->sessions, session);
+}
+
+/* Those that are just like new. All are looked at, but there are no more of them than nat_config.max_sessions. */
+static void make_room(struct nat *nat, uint64_t now_ms)
+{
+    for (struct nat_session *s = nat->session_list, *next; s != NULL; s = next) {
+        next = s->next;
+        if (s->maps == NULL && !s->leased && nat_rate_rests(&s->new_flows, now_ms) && nat_rate_rests(&s->answers, now_ms))
+            end(nat, s);
+    }
+}
+
+struct nat_session *nat_session_get(struct nat *nat, uint32_t id, uint64_t now_ms)
+{
+    struct nat_session *session = nat_session_find(nat, id);
+    if (session != NULL)
+        return session;
+    if (nat->sessions.lent == nat->sessions.max)
+        make_room(nat, now_ms);
+    session = pool_lend(&nat->sessions);
+    if (session == NULL)
+        return NULL;
+    session->id = id;
+    session->next = nat->session_list;
+    if (session->next != NULL)
+        session->next->prev = session;
+    nat->session_list = session;
+    hash_add(&nat->session_table, session, hash_session(nat, id));
+    return session;
+}
+
+int nat_set_lease(struct nat *nat, uint32_t id, struct nat_prefix lease, uint64_t now_ms)
+{
+    struct nat_session *session = nat_session_get(nat, id, now_ms);
+    if (lease.len > 32)
+        return -EINVAL;
+    if (session == NULL)
+        return -ENOBUFS;
+    session->lease = lease;
+    session->leased = true;
+    return 0;
+}
+
+bool nat_session_owns(const struct nat_session *session, uint32_t src)
+{
+    return session == NULL || !session->leased || nat_prefix_holds(&session->lease, src);
+}
+
+enum drop nat_session_admit(struct nat *nat, struct nat_session *session, enum nat_proto proto, bool new_map, uint64_t now_ms)
+{
+    const struct nat_config *config = &nat->config;
+    if (config->client_flows != 0 && session->flow_count >= config->client_flows)
+        return DROP_CLIENT_LIMIT;
+    if (new_map && config->client_ports != 0 && session->port_count[proto] >= config->client_ports)
+        return DROP_CLIENT_LIMIT;
+    return nat_rate_take(&session->new_flows, config->client_rate, now_ms) ? DROP_NONE : DROP_CLIENT_RATE;
+}
+
+void nat_end_session(struct nat *nat, uint32_t id, uint64_t now_ms)
+{
+    struct nat_session *session = nat_session_find(nat, id);
+    if (session == NULL)
+        return;
+    /* freeing the last flow frees its map */
+    for (struct nat_map *map = session->maps, *next_map; map != NULL; map = next_map) {
+        next_map = map->next;
+        for (struct nat_flow *flow = map->flows, *next; flow != NULL; flow = next) {
+            next = flow->next;
+            nat_flow_free(nat, flow, now_ms);
+        }
+    }
+    end(nat, session);
+}
