@@ -3,7 +3,7 @@
  *
  *     websocket -> port -> switch -> port -> websocket
  *                            |
- *                         gateway (ARP, echo, DHCP) -> NAT -> the internet
+ *                         gateway (ARP, echo, DHCP) -> NAT -> the internet, or a TAP device
  *
  * This file wires. The switch decides where a frame goes, the gateway whose addresses are believed and what it answers itself.
  */
@@ -23,7 +23,9 @@ enum { TICK_MS = 1000 };
 
 void switch_send(struct switch_role *sw, uint32_t port, const uint8_t *frame, size_t len)
 {
-    if (port < sw->ports && sw->guest[port] != NULL)
+    if (port == SWITCH_UPLINK_PORT && sw->tap != NULL)
+        switch_tap_send(sw, sw->tap, frame, len);
+    else if (port < sw->ports && sw->guest[port] != NULL)
         switch_guest_send(sw->guest[port], frame, len);
 }
 
@@ -54,6 +56,11 @@ void switch_frame(struct switch_role *sw, uint32_t port, uint8_t *frame, size_t 
     struct switch_judgement j = switch_judge(sw->ether, port, frame, len, now_ms, &v);
     if (j.way == SWITCH_DROP || (sw->guest[port] != NULL && !gateway_believes(sw->gateway, port, &v, now_ms)))
         return;
+    if (sw->setup.tap_per_guest) { /* the kernel's bridge is the switch */
+        to_gateway(sw, port, &v, now_ms);
+        switch_tap_send(sw, sw->guest[port]->tap, frame, len);
+        return;
+    }
     if (j.way == SWITCH_TO_PORT) {
         switch_send(sw, j.port, frame, len);
         return;
@@ -121,7 +128,7 @@ static int open_ether(struct switch_role *sw, struct err *err)
     int failed = tls_random(&seed, sizeof seed);
     const struct switch_config ether = {.max_ports = sw->ports, .macs_per_port = u->macs, .storm_per_s = u->storm, .gateway = u->mac,
                                         .uplink = u->uplink == UPLINK_TAP ? SWITCH_UPLINK_PORT : SWITCH_NO_PORT,
-                                        .isolate = u->isolate, .guard = u->guard != GATEWAY_GUARD_OFF, .seed = seed};
+                                        .isolate = u->isolate && !u->tap_per_guest, .guard = u->guard != GATEWAY_GUARD_OFF, .seed = seed};
     struct gateway_config gateway = {.mac = u->mac, .addr = u->addr, .mask = u->mask, .router = u->uplink != UPLINK_TAP, .guard = u->guard,
                                      .max_ports = sw->ports, .addrs_per_port = u->macs, .seed = seed};
     if (!failed)
@@ -173,6 +180,8 @@ static int open_all(struct switch_role *sw, struct err *err)
         failed = open_ether(sw, err);
     if (!failed && sw->setup.uplink == UPLINK_NAT)
         failed = switch_nat_open(sw, err);
+    if (!failed && sw->setup.uplink == UPLINK_TAP)
+        failed = switch_tap_open(sw, err);
     if (!failed)
         failed = open_outer(sw, err);
     if (!failed)
@@ -200,12 +209,14 @@ static void close_all(struct switch_role *sw)
     io_hook_close(sw->flush);
     control_close(sw->control);
     switch_nat_close(sw->nat);
+    switch_tap_close(sw);
     if (sw->loop != NULL)
         io_loop_free(sw->loop); /* guests end here */
     lines_close(sw->leases);
     gateway_free(sw->gateway);
     dhcp_server_free(sw->dhcp);
     switch_free(sw->ether);
+    pbuf_pool_free(sw->pool);
     host_close(sw->host);
     stream_tls_free(sw->outer);
     free(sw->guest);

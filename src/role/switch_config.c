@@ -8,6 +8,7 @@
 
 #include "io/host.h"
 
+enum { TAP_NAME_MAX = IFNAMSIZ - 1 - 4 }; /* and a guest's number behind it */
 /* Where this machine knows no resolver but its own loopback: Quad9 and Cloudflare. */
 static const uint32_t public_resolvers[] = {0x09090909, 0x01010101};
 
@@ -17,6 +18,9 @@ const struct opt switch_options[] = {
     {"listen", 0, OPT_TEXTS, AT(listen), "ADDR", "accept websockets at this address only (default 0.0.0.0: all)", 0, 0},
     {"uplink", 0, OPT_TEXT, AT(uplink), "HOW", "the way to the internet: nat (default), tap:NAME or none", 0, 0},
     {"iface", 0, OPT_TEXT, AT(iface), "IFACE", "interface to the internet for nat (default: the default route's)", 0, 0},
+    {"tap-per-guest", 0, OPT_FLAG, AT(tap_per_guest), "", "for tap:NAME: a device for each guest, NAME0, NAME1, ..., on a kernel bridge", 0, 0},
+    {"bridge", 0, OPT_TEXT, AT(bridge), "NAME", "kernel bridge the TAP devices join, made if there is none (default: NAMEbr with --tap-per-guest)", 0, 0},
+    {"masquerade", 0, OPT_FLAG, AT(masquerade), "", "for tap:NAME: let the kernel be the gateway, and translate addresses", 0, 0},
     {"address", 0, OPT_TEXT, AT(address), "ADDR/LEN", "the gateway's address and the guests' network (default 192.168.86.1/24)", 0, 0},
     {"range", 0, OPT_TEXT, AT(range), "ADDR-ADDR", "addresses that are lent to guests (default: the whole network)", 0, 0},
     {"lease-time", 0, OPT_NUMBER, AT(lease_s), "S", "seconds that an address is lent for (default 86400)", 60, 4000000},
@@ -164,6 +168,18 @@ static int check_uplink(const struct switch_args *a, struct switch_setup *u, str
         u->uplink = UPLINK_TAP;
     else
         return usage(err, "uplink", a->uplink, "say nat, tap:NAME or none");
+    if (u->uplink != UPLINK_TAP && (a->tap_per_guest || a->bridge != NULL || a->masquerade))
+        return usage(err, "uplink", a->uplink, "--tap-per-guest, --bridge and --masquerade need tap:NAME");
+    if (u->tap != NULL && (u->tap[0] == '\0' || strlen(u->tap) > TAP_NAME_MAX))
+        return usage(err, "uplink", a->uplink, "the device's name has 1 to 11 characters");
+    u->tap_per_guest = a->tap_per_guest;
+    u->masquerade = a->masquerade;
+    if (a->bridge != NULL && strlen(a->bridge) >= sizeof u->bridge)
+        return usage(err, "bridge", a->bridge, "is longer than any interface's name");
+    if (a->bridge != NULL)
+        memcpy(u->bridge, a->bridge, strlen(a->bridge) + 1);
+    else if (u->tap_per_guest)
+        snprintf(u->bridge, sizeof u->bridge, "%sbr", u->tap);
     return 0;
 }
 

@@ -14,10 +14,10 @@
 
 /** The command line. */
 struct switch_args {
-    const char *uplink, *iface, *address, *range, *domain, *guard, *tls_cert, *tls_key, *capture, *inject;
+    const char *uplink, *iface, *address, *range, *domain, *guard, *bridge, *tls_cert, *tls_key, *capture, *inject;
     struct opt_texts listen, dns, lease;
     long port, guests, macs, storm, ping_s, lease_s;
-    bool isolate, no_dhcp;
+    bool isolate, no_dhcp, tap_per_guest, masquerade;
     struct nat_options nat;
 };
 extern const struct opt switch_options[];
@@ -31,7 +31,9 @@ struct switch_setup {
     enum switch_uplink uplink;
     char iface[IFNAMSIZ];    /**< UPLINK_NAT */
     uint32_t external;       /**< its address */
-    const char *tap;         /**< UPLINK_TAP: the device's name */
+    const char *tap;         /**< UPLINK_TAP: the device's name, or what those of all guests begin with */
+    char bridge[IFNAMSIZ];   /**< that they join; "": none */
+    bool tap_per_guest, masquerade;
     uint16_t link_mtu, port;
     struct nat_setup nat;
     enum link_kind capture, inject;

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "io/ws.h"
 #include "role/switch_priv.h"
 
 enum { GUEST_BACKLOG = 512 * 1024, FRAME_TOO_LONG = SWITCH_FRAME_MAX + 1 };
@@ -108,6 +107,8 @@ static void on_closed(void *ctx, int code, const char *reason)
     gateway_port_gone(sw->gateway, g->port);
     if (sw->dhcp != NULL)
         dhcp_server_port_gone(sw->dhcp, g->port);
+    if (g->tap != NULL)
+        tun_close(g->tap);
     free(g->gathered);
     free(g);
 }
@@ -136,6 +137,14 @@ static void on_websocket(void *ctx, const char *path, struct ws *ws)
         return;
     }
     *g = (struct switch_guest){.sw = sw, .ws = ws, .port = port};
+    if (sw->setup.tap_per_guest && switch_tap_plug(g) < 0) {
+        if (g->tap != NULL)
+            tun_close(g->tap);
+        switch_unplug(sw->ether, port);
+        ws_close(ws, WS_CLOSE_BUSY, "no TAP device");
+        free(g);
+        return;
+    }
     sw->guest[port] = g;
     sw->guests++;
     ws_keepalive(ws, sw->setup.ping_ms, 3 * sw->setup.ping_ms);

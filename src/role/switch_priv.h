@@ -1,6 +1,6 @@
 /*
- * role/switch_priv.h - inside of the switch: its wiring (switch.c), guests (switch_guest.c), the way through the NAT (switch_nat.c), leases
- * that outlive it (switch_lease.c), and what `tether status` shows (switch_status.c)
+ * role/switch_priv.h - inside of the switch: its wiring (switch.c), guests (switch_guest.c), the ways out (switch_nat.c,
+ * switch_tap.c), leases that outlive it (switch_lease.c), and what `tether status` shows (switch_status.c)
  */
 #ifndef TETHER_ROLE_SWITCH_PRIV_H
 #define TETHER_ROLE_SWITCH_PRIV_H
@@ -10,6 +10,8 @@
 #include "io/http_server.h"
 #include "io/lines.h"
 #include "io/stream.h"
+#include "io/tun.h"
+#include "io/ws.h"
 #include "role/switch_config.h"
 
 /** The number of the uplink's port; guests get others. */
@@ -20,6 +22,7 @@ struct switch_guest {
     struct switch_role *sw;
     struct ws *ws;
     uint32_t port;
+    struct tun *tap;           /* with a TAP for each guest: his */
     bool corked;               /* something waits for the end of the loop's turn */
     uint8_t *gathered;         /* a message that comes in pieces; NULL until there was one */
     size_t gathered_len;       /* above SWITCH_FRAME_MAX: too long, the rest is thrown away */
@@ -46,11 +49,13 @@ struct switch_role {
     struct dhcp_server *dhcp;  /* NULL: none */
     struct lines *leases;      /* NULL: none */
     struct switch_nat *nat;    /* NULL: another uplink */
+    struct pbuf_pool *pool;    /* for frames from TAPs */
+    struct tun *tap;           /* one TAP for all; else NULL */
     struct switch_guest **guest; /* by port; NULL: free */
     uint32_t ports, guests;
     struct switch_guest **waiting; /* corked ones */
     size_t waiting_count;
-    uint64_t guests_refused, texts, lost_leases;
+    uint64_t guests_refused, texts, lost_leases, tap_dropped;
     uint8_t frame[SWITCH_FRAME_MAX]; /* the one being worked on */
 };
 
@@ -82,6 +87,14 @@ void switch_nat_tick(struct switch_role *sw);
 void switch_nat_close(struct switch_nat *nat);
 /** For status; NULL without a NAT. */
 const struct nat_stats *switch_nat_stats(const struct switch_role *sw);
+
+/* switch_tap.c */
+
+int switch_tap_open(struct switch_role *sw, struct err *err);
+/** A TAP for a guest, where each has one. @return 0 or -errno, logged */
+int switch_tap_plug(struct switch_guest *guest);
+void switch_tap_send(struct switch_role *sw, struct tun *tap, const uint8_t *frame, size_t len);
+void switch_tap_close(struct switch_role *sw);
 
 /* switch_lease.c */
 

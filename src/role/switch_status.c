@@ -2,7 +2,6 @@
 #include <arpa/inet.h>
 #include <jansson.h>
 
-#include "io/ws.h"
 #include "role/switch_priv.h"
 
 enum { GUESTS_SHOWN = 32, LEASES_SHOWN = 64 };

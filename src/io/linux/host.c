@@ -25,6 +25,8 @@ static const struct {
     {"link-down", iface_down_undo, false},
     {"ports", ports_undo, false},
     {"nft", nft_undo, false},
+    {"bridge", bridge_undo, false},
+    {"forward", forward_undo, false},
     {"resolvconf", dns_resolvconf_undo, true},
     {"resolv", resolv_undo, true},
 };

@@ -41,8 +41,14 @@ int iface_addr_undo(const struct undo *undo, char *args);
 int iface_down_undo(const struct undo *undo, char *args);
 int ports_undo(const struct undo *undo, char *args);
 int nft_undo(const struct undo *undo, char *args);
+int bridge_undo(const struct undo *undo, char *args);
+int forward_undo(const struct undo *undo, char *args);
 int dns_resolvconf_undo(const struct undo *undo, char *args);
 int resolv_undo(const struct undo *undo, char *args);
+
+enum { NFT_BODY_MAX = 896 };
+/** Add a table of family ip that goes with us. @param body its chains, in nft's language, on one line */
+int nft_add(struct host *host, const char *body, struct err *err);
 
 /** Take back what systemd-resolved was told about our link. */
 void dns_resolved_revert(struct host *host);

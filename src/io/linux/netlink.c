@@ -173,6 +173,76 @@ int netlink_link_quiet_ipv6(int index)
     return link_change(index, change);
 }
 
+int netlink_bridge_add(const char *name, const uint8_t mac[NETLINK_MAC_LEN])
+{
+    struct nl_sock *sock;
+    struct rtnl_link *link = rtnl_link_alloc();
+    struct nl_addr *addr = nl_addr_build(AF_LLC, mac, NETLINK_MAC_LEN);
+    int rc = link == NULL || addr == NULL ? -ENOMEM : connect_route(&sock);
+    if (rc == 0) {
+        rtnl_link_set_name(link, name);
+        rtnl_link_set_addr(link, addr);
+        rc = errno_of(rtnl_link_set_type(link, "bridge"));
+        if (rc == 0)
+            rc = errno_of(rtnl_link_add(sock, link, NLM_F_CREATE | NLM_F_EXCL));
+        nl_socket_free(sock);
+    }
+    nl_addr_put(addr);
+    rtnl_link_put(link);
+    return rc;
+}
+
+int netlink_bridge_del(const char *name, const uint8_t mac[NETLINK_MAC_LEN])
+{
+    struct nl_sock *sock;
+    struct rtnl_link *link = NULL;
+    int rc = connect_route(&sock);
+    if (rc != 0)
+        return rc;
+    rc = errno_of(rtnl_link_get_kernel(sock, 0, name, &link));
+    struct nl_addr *is = rc == 0 ? rtnl_link_get_addr(link) : NULL;
+    if (rc == 0 && (is == NULL || nl_addr_get_len(is) != NETLINK_MAC_LEN || memcmp(nl_addr_get_binary_addr(is), mac, NETLINK_MAC_LEN) != 0))
+        rc = -ENODEV;
+    if (rc == 0)
+        rc = errno_of(rtnl_link_delete(sock, link));
+    rtnl_link_put(link);
+    nl_socket_free(sock);
+    return rc == -ESRCH ? -ENODEV : rc;
+}
+
+int netlink_bridge_join(int bridge, int port)
+{
+    struct nl_sock *sock;
+    int rc = connect_route(&sock);
+    if (rc != 0)
+        return rc;
+    rc = errno_of(rtnl_link_enslave_ifindex(sock, bridge, port));
+    nl_socket_free(sock);
+    return rc;
+}
+
+/* libnl has no word for it (Linux 4.18). */
+int netlink_bridge_isolate(int port)
+{
+    struct ifinfomsg about = {.ifi_family = AF_BRIDGE, .ifi_index = port};
+    struct nl_sock *sock;
+    int rc = connect_route(&sock);
+    if (rc != 0)
+        return rc;
+    struct nl_msg *msg = nlmsg_alloc_simple(RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK);
+    struct nlattr *nest = msg != NULL && nlmsg_append(msg, &about, sizeof about, NLMSG_ALIGNTO) == 0
+                              ? nla_nest_start(msg, IFLA_PROTINFO | NLA_F_NESTED) : NULL;
+    rc = nest == NULL || nla_put_u8(msg, IFLA_BRPORT_ISOLATED, 1) != 0 ? -ENOMEM : 0;
+    if (rc == 0) {
+        nla_nest_end(msg, nest);
+        rc = errno_of(nl_send_sync(sock, msg)); /* frees msg */
+    } else {
+        nlmsg_free(msg);
+    }
+    nl_socket_free(sock);
+    return rc;
+}
+
 /* @return addresses of every interface, or NULL with *ret_rc set */
 static struct nl_cache *addresses(int *ret_rc)
 {

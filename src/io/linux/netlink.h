@@ -39,6 +39,16 @@ int netlink_link_set_mtu(int index, int mtu);
 /** No automatic link-local IPv6 address, hence no router solicitations. To be called while the link is down. */
 int netlink_link_quiet_ipv6(int index);
 
+enum { NETLINK_MAC_LEN = 6 };
+/** Make a bridge of a given address, which stays as ports come and go. @return -EEXIST when the name is taken */
+int netlink_bridge_add(const char *name, const uint8_t mac[NETLINK_MAC_LEN]);
+/** @return -ENODEV when there is none of that name and address */
+int netlink_bridge_del(const char *name, const uint8_t mac[NETLINK_MAC_LEN]);
+/** Make a device a port of a bridge. */
+int netlink_bridge_join(int bridge, int port);
+/** The port reaches only ports that are not isolated. */
+int netlink_bridge_isolate(int port);
+
 /** First IPv4 address of global scope, host order; 0 when there is none. */
 int netlink_addr_first(int index, uint32_t *ret_addr);
 /** @return 1, 0 or -errno */

@@ -21,24 +21,10 @@
 #define NAME_MAX_LEN 48
 #define SAID_MAX     2048
 
-/* One line, thus one transaction. Also kept out of connection tracking: our raw packets would otherwise make entries there, and be
- * rewritten by a masquerading rule. */
-static int table_text(char *text, size_t cap, const char *table, bool owner, uint32_t addr, uint16_t lo, uint16_t hi)
+/* One line, thus one transaction. */
+static int table_text(char *text, size_t cap, const char *table, bool owner, const char *body)
 {
-    char ip[INET_ADDRSTRLEN], range[16];
-    struct in_addr in = {htonl(addr)};
-    inet_ntop(AF_INET, &in, ip, sizeof ip);
-    snprintf(range, sizeof range, "%u-%u", lo, hi);
-    int len = snprintf(text, cap,
-                       "add table ip %s { %s"
-                       "chain in { type filter hook prerouting priority -300; policy accept; "
-                       /* Later fragments have no ports, yet nft's fast path reads what lies there. */
-                       "ip daddr %s ip frag-off & 0x1fff == 0 tcp dport %s drop; "
-                       "ip daddr %s ip frag-off & 0x1fff == 0 udp dport %s drop; }; "
-                       "chain out { type filter hook output priority -300; policy accept; "
-                       "ip saddr %s tcp sport %s notrack; ip saddr %s udp sport %s notrack; "
-                       "ip saddr %s icmp type echo-request icmp id %s notrack; }; }\n",
-                       table, owner ? "flags owner; " : "", ip, range, ip, range, ip, range, ip, range, ip, range);
+    int len = snprintf(text, cap, "add table ip %s { %s%s }\n", table, owner ? "flags owner; " : "", body);
     return len > 0 && (size_t)len < cap ? len : -E2BIG;
 }
 
@@ -121,14 +107,12 @@ static int add_ordinary(struct host *host, const char *table, const char *text, 
                    said[0] != '\0' ? said : strerror(-rc));
 }
 
-int host_silence_ports(struct host *host, uint32_t addr, uint16_t lo, uint16_t hi, struct err *err)
+int nft_add(struct host *host, const char *body, struct err *err)
 {
-    char table[NAME_MAX_LEN], text[1024], said[SAID_MAX];
-    if (lo == 0 || lo > hi)
-        return err_set(err, -EINVAL, "port range %u-%u: the first must be 1 or more and not above the last", lo, hi);
+    char table[NAME_MAX_LEN], text[NFT_BODY_MAX + 128], said[SAID_MAX];
     snprintf(table, sizeof table, "tether-%ld-%" PRIx64 "-%u", (long)host->journal.owner.pid,
              host->journal.owner.start, host->nft_tables + 1);
-    int rc = table_text(text, sizeof text, table, true, addr, lo, hi);
+    int rc = table_text(text, sizeof text, table, true, body);
     if (rc > 0)
         rc = add_owned(host, table, text, said, sizeof said);
     if (rc == -ENOENT)
@@ -139,12 +123,33 @@ int host_silence_ports(struct host *host, uint32_t addr, uint16_t lo, uint16_t h
     }
     first_line(said);
     log_debug("host", NULL, "nft-no-owner", "error=\"%.160s\" code=%d", said, rc);
-    rc = table_text(text, sizeof text, table, false, addr, lo, hi);
+    rc = table_text(text, sizeof text, table, false, body);
     if (rc > 0)
         rc = add_ordinary(host, table, text, said, sizeof said, err);
     if (rc == 0)
         host->nft_tables++;
     return rc;
+}
+
+int host_silence_ports(struct host *host, uint32_t addr, uint16_t lo, uint16_t hi, struct err *err)
+{
+    char ip[INET_ADDRSTRLEN], range[16], body[NFT_BODY_MAX];
+    struct in_addr in = {htonl(addr)};
+    if (lo == 0 || lo > hi)
+        return err_set(err, -EINVAL, "port range %u-%u: the first must be 1 or more and not above the last", lo, hi);
+    inet_ntop(AF_INET, &in, ip, sizeof ip);
+    snprintf(range, sizeof range, "%u-%u", lo, hi);
+    /* Also kept out of connection tracking: our raw packets would otherwise make entries there, and be rewritten by a masquerading rule. */
+    int len = snprintf(body, sizeof body,
+                       "chain in { type filter hook prerouting priority -300; policy accept; "
+                       /* Later fragments have no ports, yet nft's fast path reads what lies there. */
+                       "ip daddr %s ip frag-off & 0x1fff == 0 tcp dport %s drop; "
+                       "ip daddr %s ip frag-off & 0x1fff == 0 udp dport %s drop; }; "
+                       "chain out { type filter hook output priority -300; policy accept; "
+                       "ip saddr %s tcp sport %s notrack; ip saddr %s udp sport %s notrack; "
+                       "ip saddr %s icmp type echo-request icmp id %s notrack; };",
+                       ip, range, ip, range, ip, range, ip, range, ip, range);
+    return len > 0 && (size_t)len < sizeof body ? nft_add(host, body, err) : -E2BIG;
 }
 
 /* "TABLE" */
