@@ -13,7 +13,7 @@ static const unsigned char identity[] = "tether";
 static const unsigned char suite_id[2] = {0x13, 0x01};
 
 enum {
-    OUT_MAX = 96 * 1024,   /* ciphertext of one message: 64 KB of frames in 16 KB records, and a control frame */
+    OUT_MAX = 352 * 1024,  /* ciphertext of one message: 256 KB of frames in records of 16 KB, one packet more, and a control frame */
     PLAIN_MAX = 16 * 1024, /* one record */
     KEY_UPDATE_BYTES = 1 << 30, /* fresh traffic keys per GB: far below the AES-GCM limit (RFC 8446 section 5.5) */
 };

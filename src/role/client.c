@@ -183,10 +183,11 @@ static void on_websocket(void *ctx, const char *path, struct ws *ws)
 
 /* --- what others see --- */
 
-static int page_json(struct client *c, char *buf, size_t cap)
+static int state_json(struct client *c, const struct session *detail, char *buf, size_t cap)
 {
     const struct path *active = c->session.active;
-    struct page_state s = {.role = "client", .server = c->server_url, .laptop = c->laptop_url, .plain = c->config->plain};
+    struct page_state s = {.role = "client", .server = c->server_url, .laptop = c->laptop_url, .plain = c->config->plain,
+                           .session = detail};
     session_totals(&c->session, &s.up_bytes, &s.down_bytes);
     if (active != NULL) {
         s.state = "up";
@@ -204,12 +205,13 @@ static int page_json(struct client *c, char *buf, size_t cap)
 
 static int on_json(void *ctx, const char *path, char *buf, size_t cap)
 {
-    return strcmp(path, "/tether.json") == 0 ? page_json(ctx, buf, cap) : -1;
+    return strcmp(path, "/tether.json") == 0 ? state_json(ctx, NULL, buf, cap) : -1;
 }
 
 static int on_status(void *ctx, char *buf, size_t cap)
 {
-    return page_json(ctx, buf, cap);
+    struct client *c = ctx;
+    return state_json(c, &c->session, buf, cap);
 }
 
 static const struct http_handlers http_handlers = {.takes_websocket = takes_websocket, .websocket = on_websocket, .json = on_json, .page = true};

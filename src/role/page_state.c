@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <jansson.h>
 
+#include "role/session_status.h"
+
 int page_state_json(const struct page_state *s, char *buf, size_t cap)
 {
     json_t *rtt = s->rtt_us > 0 ? json_real((double)(s->rtt_us / 100) / 10.0) : json_null();
@@ -13,6 +15,8 @@ int page_state_json(const struct page_state *s, char *buf, size_t cap)
                              "down_bytes", (json_int_t)s->down_bytes);
     if (json == NULL)
         return -1;
+    if (s->session != NULL)
+        json_object_set_new(json, "session", session_status_json(s->session));
     size_t len = json_dumpb(json, buf, cap, JSON_COMPACT | JSON_REAL_PRECISION(6));
     json_decref(json);
     return len == 0 || len > cap ? -1 : (int)len;

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct session;
+
 /** What /tether.json says; strings are borrowed. */
 struct page_state {
     const char *role;    /**< "client", "server", "web" */
@@ -18,6 +20,7 @@ struct page_state {
     const char *detail;  /**< a sentence for a person */
     uint64_t rtt_us;     /**< 0: unknown */
     uint64_t up_bytes, down_bytes;
+    const struct session *session; /**< shown in detail; NULL: not */
 };
 
 /** @return length of the JSON text, or -1 when it does not fit */

@@ -3,6 +3,8 @@
 
 #include <jansson.h>
 
+#include "role/session_status.h"
+
 enum { SESSIONS_SHOWN = 32 };
 
 static json_t *drops_json(const uint64_t drops[DROP_COUNT])
@@ -21,14 +23,10 @@ static json_t *sessions_json(struct session_table *table)
         struct session *s = session_table_at(table, i);
         uint64_t down, up;
         session_totals(s, &down, &up);
-        json_array_append_new(
-            list, json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "session", (json_int_t)s->id, "phone", s->peer,
-                            "paths", (json_int_t)s->path_count, "up_bytes", (json_int_t)up, "down_bytes", (json_int_t)down,
-                            "queued_bytes", (json_int_t)s->queue.bytes, "queue_drops",
-                            (json_int_t)(s->queue.dropped_full + s->queue.dropped_old + s->queue.dropped_codel), "queue_marks",
-                            (json_int_t)s->queue.marked, "rtt_ms",
-                            s->active ? (double)s->active->rtt_us / 1000.0 : 0.0, "window_bytes",
-                            (json_int_t)(s->active ? s->active->window.size : 0)));
+        json_t *json = json_pack("{s:I, s:s, s:I, s:I}", "session", (json_int_t)s->id, "phone", s->peer, "up_bytes", (json_int_t)up,
+                                 "down_bytes", (json_int_t)down);
+        json_object_update_new(json, session_status_json(s));
+        json_array_append_new(list, json);
     }
     return list;
 }

@@ -7,7 +7,7 @@
 
 #include "tether/packet.h"
 
-enum { OUT_CAP = PATH_BATCH_MAX + FRAME_HEADER_LEN + FRAME_DATA_MAX + 256, PATH_PIECE_MAX = 65535, PATH_CRUMB_MAX = 8 * 1024 };
+enum { OUT_CAP = PATH_BATCH_MAX + FRAME_HEADER_LEN + FRAME_DATA_MAX + 256, PATH_PIECE_MAX = 65535, PATH_CRUMB_MAX = 8 * 1024, PATH_ENOUGH = 64 * 1024 };
 
 int path_init(struct path *p, bool plain, const struct path_ops *ops, void *ctx, uint64_t now_us)
 {
@@ -121,7 +121,7 @@ static bool joined(struct path *p, uint8_t *next, size_t len, const struct offlo
  */
 static bool waits_for_more(const struct path *p, size_t len, size_t room)
 {
-    size_t enough = p->window.size / 4 < PATH_BATCH_MAX ? (size_t)p->window.size / 4 : PATH_BATCH_MAX;
+    size_t enough = p->window.size / 4 < PATH_ENOUGH ? (size_t)p->window.size / 4 : PATH_ENOUGH;
     return len > PATH_CRUMB_MAX && room < enough && p->window.sent != p->window.acked;
 }
 
@@ -146,6 +146,16 @@ static void gather(struct path *p, struct fairq *q, uint64_t now_us)
     }
 }
 
+/*
+ * While hundreds of megabits a second come or go, a message costs the phone's browser more than a millisecond's patience costs
+ * anybody: packets, acknowledgements of TCP above all, are gathered for so long. On slower paths nobody ever waits for a batch.
+ */
+static uint64_t batch_due_us(const struct path *p, const struct fairq *q)
+{
+    bool fast = p->window.rate > WINDOW_FAST || p->acker.rate > WINDOW_FAST;
+    return fast && q->bytes < PATH_BATCH_MAX ? p->batch_us + PATH_BATCH_US : 0;
+}
+
 void path_flush(struct path *p, struct fairq *q, uint64_t now_us)
 {
     if (p->failed)
@@ -155,16 +165,25 @@ void path_flush(struct path *p, struct fairq *q, uint64_t now_us)
             flush_plain(p, q, now_us);
         return;
     }
-    if (q != NULL && p->up)
+    if (q != NULL && p->up && q->packets > 0) {
+        if (batch_due_us(p, q) > now_us)
+            return;
+        p->batch_us = now_us;
         gather(p, q, now_us);
+    }
     emit(p, now_us);
 }
 
-uint64_t path_due_us(const struct path *p, bool waiting)
+uint64_t path_due_us(const struct path *p, const struct fairq *q)
 {
     if (p->plain || p->failed)
         return UINT64_MAX;
-    uint64_t ack = acker_due_us(&p->acker), send = waiting && p->up ? window_due_us(&p->window) : UINT64_MAX;
+    uint64_t ack = acker_due_us(&p->acker);
+    if (q == NULL || q->packets == 0 || !p->up)
+        return ack;
+    uint64_t send = window_due_us(&p->window), batch = batch_due_us(p, q);
+    if (batch > send)
+        send = batch;
     return ack < send ? ack : send;
 }
 

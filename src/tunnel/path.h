@@ -14,7 +14,8 @@
 #include "tunnel/window.h"
 
 enum {
-    PATH_BATCH_MAX = 64 * 1024, /* frames of one message; browsers relay such messages best */
+    PATH_BATCH_MAX = 256 * 1024, /* frames of one message; beyond it browsers gain little */
+    PATH_BATCH_US = 1000,        /* on a fast path one message in so long a time, unless it is full */
     PATH_PING_BUSY_US = 2000000,
     PATH_PING_IDLE_US = 5000000,
     PATH_STALE_US = 3000000,  /* a ping unanswered for so long: use another path if there is one */
@@ -49,6 +50,7 @@ struct path {
     size_t last_at, last_len;   /**< the packet gathered last, in the batch; 0: there is none */
     struct offload last;
     struct acker acker;         /**< of PACKET, LARGE and ETHER frames, headers included */
+    uint64_t batch_us;          /* when the last batch was begun */
     uint64_t now_us;            /**< during path_receive() */
     uint64_t heard_us, ping_us, ping_answered_us; /**< when anything came; last ping sent; last ping that was answered */
     uint64_t rtt_us;            /**< of pings, smoothed; 0: unknown */
@@ -65,8 +67,8 @@ int path_receive_packet(struct path *p, uint8_t *packet, size_t len, uint64_t no
 
 /** Send what the queue holds, as far as window and carrier allow, and the acknowledgement that is due. @param q NULL: only that */
 void path_flush(struct path *p, struct fairq *q, uint64_t now_us);
-/** When path_flush() has something to do though nothing comes in; UINT64_MAX: not by itself. @param waiting the queue is not empty */
-uint64_t path_due_us(const struct path *p, bool waiting);
+/** When path_flush() has something to do though nothing comes in; UINT64_MAX: not by itself. @param q as for path_flush() */
+uint64_t path_due_us(const struct path *p, const struct fairq *q);
 /** Send one control frame at once (what frame_put_…() made). */
 void path_control(struct path *p, const uint8_t *frame, size_t len);
 /** About once a second: pings. @return false when the path is dead */

@@ -96,7 +96,7 @@ uint64_t session_due_us(const struct session *s)
 {
     uint64_t due = UINT64_MAX;
     for (size_t i = 0; i < s->path_count; i++) {
-        uint64_t of_path = path_due_us(s->path[i], s->path[i] == s->active && s->queue.packets > 0);
+        uint64_t of_path = path_due_us(s->path[i], s->path[i] == s->active ? &s->queue : NULL);
         due = of_path < due ? of_path : due;
     }
     return due;

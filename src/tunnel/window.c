@@ -7,7 +7,7 @@ enum {
     BASE_OLD_US = 8000000,
     TARGET_MIN_US = 1000,
     TARGET_MAX_US = 4000,
-    QUANTUM_US = 1000,             /* pacing lets so much go at once: timers are no finer */
+    QUANTUM_MIN_US = 1000, QUANTUM_MAX_US = 2000,
     GAIN_FIRST = 4, GAIN_MAX = 16, /* sixteenths */
     STEADY_MIN_US = 8000,
     ROUND_MIN_US = 2000,
@@ -32,6 +32,13 @@ void window_init(struct window *w, uint64_t now_us)
                          .base_since_us = now_us, .base_seen_us = now_us};
 }
 
+/* Pacing lets so much go at once. Timers are no finer than the least; on a fast path fewer and larger messages are worth more. */
+static uint64_t quantum_us(const struct window *w)
+{
+    uint64_t quantum = w->pace * QUANTUM_MIN_US / WINDOW_FAST;
+    return quantum < QUANTUM_MIN_US ? QUANTUM_MIN_US : quantum > QUANTUM_MAX_US ? QUANTUM_MAX_US : quantum;
+}
+
 size_t window_room(const struct window *w, uint64_t now_us)
 {
     uint64_t in_flight = w->sent - w->acked, rate = w->pace;
@@ -40,11 +47,12 @@ size_t window_room(const struct window *w, uint64_t now_us)
     uint64_t room = w->size - in_flight;
     if (rate == 0)
         return (size_t)room;
-    if (w->next_us > now_us + QUANTUM_US)
+    uint64_t quantum = quantum_us(w);
+    if (w->next_us > now_us + quantum)
         return 0;
-    uint64_t paced = (now_us + QUANTUM_US - w->next_us) * rate / 1000000;
+    uint64_t paced = (now_us + quantum - w->next_us) * rate / 1000000;
     if (w->next_us < now_us) /* what was not used earlier is gone */
-        paced = QUANTUM_US * rate / 1000000;
+        paced = quantum * rate / 1000000;
     if (paced < PACKET)
         paced = PACKET;
     return (size_t)(paced < room ? paced : room);
@@ -59,7 +67,7 @@ uint64_t window_due_us(const struct window *w)
 {
     if (w->sent - w->acked >= w->size)
         return UINT64_MAX;
-    return w->next_us > QUANTUM_US ? w->next_us - QUANTUM_US : 0;
+    return w->next_us > quantum_us(w) ? w->next_us - quantum_us(w) : 0;
 }
 
 static void begin_round(struct window *w, uint64_t now_us)
