@@ -88,6 +88,9 @@ class Circuit:
 
     def start_all(self):
         self.start_web()
+        return self.start_roles()
+
+    def start_roles(self):
         self.start_server()
         for number in range(1, len(self.lab.laptops) + 1):
             self.start_client(number)
