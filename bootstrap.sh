@@ -104,6 +104,15 @@ want_fuzzer_runtime() {
   fail "clang $major cannot link -fsanitize=fuzzer: install its compiler-rt package"
 }
 
+# An emulator and what boots in it, for one test; without Node.js or Debian's kernel for i386 that test is skipped loudly.
+want_guests() {
+  if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    echo "bootstrap.sh: no node and npm here: going on without guests in v86" >&2
+  elif ! test/lab/v86/fetch.sh build/v86; then
+    echo "bootstrap.sh: going on without guests in v86" >&2
+  fi
+}
+
 build() { # build PRESET [cmake options]
   local preset=$1
   shift
@@ -156,6 +165,7 @@ command_test() {
   want_browser
   want_coturn
   want_fuzzer_runtime
+  want_guests
   build dev -DTETHER_TESTS=ON
   say "tests without a network of their own"
   run_ctest dev quick -LE 'netns|browser' -j "$(nproc)"
