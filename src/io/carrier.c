@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tunnel/mesh.h"
+#include "tunnel/path_datagram.h"
 
 enum {
     HANDSHAKE_US = 20 * 1000 * 1000, /* a phone may still be waking its other leg */
@@ -22,8 +23,8 @@ struct carrier {
     struct path path;
     const struct carrier_events *events;
     void *ctx, *owner;
-    uint64_t opened_us;
-    bool client, closing, started;
+    uint64_t opened_us, heard; /* messages that TLS found genuine */
+    bool client, closing, started, secure;
     int failure;
     bool text;                /* plain: the far end speaks base64 */
     EVP_ENCODE_CTX *base64;   /* plain */
@@ -146,12 +147,14 @@ static int on_tls_out(void *ctx, const uint8_t *data, size_t len)
 static int on_tls_plain(void *ctx, uint8_t *data, size_t len)
 {
     struct carrier *c = ctx;
+    c->heard++;
     return c->closing ? -EPIPE : path_receive(&c->path, data, len, io_now_us());
 }
 
 static int on_tls_ready(void *ctx)
 {
     struct carrier *c = ctx;
+    c->secure = true;
     c->events->ready(c->ctx, c);
     return 0;
 }
@@ -320,6 +323,20 @@ static int path_node(void *ctx, const struct frame_node *node)
     return c->events->node ? c->events->node(c->ctx, c, node) : -EPROTO;
 }
 
+static void path_pong(void *ctx, uint64_t mark)
+{
+    struct carrier *c = ctx;
+    if (c->wire->pong != NULL)
+        c->wire->pong(c->wire_ctx, mark);
+}
+
+static void path_too_big(void *ctx, uint8_t *packet, size_t len, size_t mtu)
+{
+    struct carrier *c = ctx;
+    if (c->events->too_big != NULL)
+        c->events->too_big(c->ctx, c, packet, len, mtu);
+}
+
 static int path_bye(void *ctx, const struct frame_bye *bye)
 {
     struct carrier *c = ctx;
@@ -337,6 +354,8 @@ static const struct path_ops path_ops = {
     .activate = path_activate,
     .bye = path_bye,
     .node = path_node,
+    .pong = path_pong,
+    .too_big = path_too_big,
 };
 
 /* --- public --- */
@@ -346,6 +365,8 @@ static int prepare(struct carrier *c, struct tls_context *tls)
     int failed = path_init(&c->path, tls == NULL, &path_ops, c, c->opened_us);
     if (failed)
         return failed;
+    if (tls != NULL && c->wire->datagram_overhead > 0)
+        path_datagram_init(&c->path, c->wire->datagram_overhead);
     if (tls != NULL) {
         failed = tls_new(tls, &tls_ops, c, &c->tls);
         if (!failed)
@@ -414,6 +435,12 @@ void carrier_tick(struct carrier *c)
     uint64_t now_us = io_now_us();
     if (c->closing)
         return;
+    if (c->tls != NULL)
+        tls_tick(c->tls);
+    if (c->closing) /* the wire may have refused it */
+        return;
+    if (c->client && c->secure && c->path.datagrams && !c->path.up) /* what was said first may be lost */
+        c->events->ready(c->ctx, c);
     if (!c->path.up && now_us > c->opened_us + HANDSHAKE_US)
         fail(c, -ETIMEDOUT);
     else if (!path_tick(&c->path, now_us))
@@ -428,6 +455,11 @@ struct path *carrier_path(struct carrier *c)
 struct carrier *carrier_of(struct path *path)
 {
     return path->ctx;
+}
+
+uint64_t carrier_heard(const struct carrier *c)
+{
+    return c->heard;
 }
 
 void *carrier_wire_ctx(const struct carrier *c)

@@ -18,7 +18,7 @@
 struct carrier;
 
 struct carrier_events {
-    /** TLS is up (keyed only): the laptop says HELLO now. */
+    /** TLS is up (keyed only): the laptop says HELLO now. Over datagrams again each second until it is answered. */
     void (*ready)(void *ctx, struct carrier *c);
     /* Each returns 0, or -errno to close the carrier. */
     int (*hello)(void *ctx, struct carrier *c, const struct frame_hello *hello);
@@ -28,6 +28,8 @@ struct carrier_events {
     int (*node)(void *ctx, struct carrier *c, const struct frame_node *node);
     /** A packet came. Mutable, borrowed. @param offload NULL: a plain carrier, which is not told */
     void (*packet)(void *ctx, struct carrier *c, uint8_t *packet, size_t len, const struct offload *offload);
+    /** This packet for the far end has DF set and does not fit its datagrams; mtu would. May be NULL. */
+    void (*too_big)(void *ctx, struct carrier *c, uint8_t *packet, size_t len, size_t mtu);
     /** The last call. failure: 0, or why (-EKEYREJECTED, -EPROTOTYPE: one side is plain, -EPROTO, -ETIMEDOUT …) */
     void (*closed)(void *ctx, struct carrier *c, int failure, const char *reason);
 };
@@ -50,12 +52,18 @@ struct carrier_wire {
     /** Fill the head of the next message: head_len bytes that the wire wants in front of each (keyed only). */
     void (*head)(void *wire, uint8_t *out);
     size_t head_len;
+    /** Bytes of an IP packet around a message, if messages are datagrams, which get lost (keyed only); else 0. */
+    unsigned datagram_overhead;
+    /** A ping of the wire's own was answered (tunnel/path.h: PATH_MARK). May be NULL. */
+    void (*pong)(void *wire, uint64_t mark);
 };
 /** The same on another wire. What it receives is handed to carrier_receive(). @return NULL when memory is out */
 struct carrier *carrier_open_wire(struct io_loop *loop, const struct carrier_wire *ops, void *wire, struct tls_context *tls,
                                   bool client, const struct carrier_events *events, void *ctx);
 /** A piece of a message came. fin: its last one. */
 void carrier_receive(struct carrier *c, enum ws_opcode opcode, const uint8_t *data, size_t len, bool fin);
+/** Messages so far that came from the far end for certain: they passed TLS. */
+uint64_t carrier_heard(const struct carrier *c);
 /** The wire it was opened on. */
 void *carrier_wire_ctx(const struct carrier *c);
 /** The wire is gone: the carrier ends here. */

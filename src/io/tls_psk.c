@@ -4,42 +4,20 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
-#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const unsigned char identity[] = "tether";
+#include "io/tls_priv.h"
+
+const unsigned char tls_identity[7] = "tether";
 /* TLS_AES_128_GCM_SHA256; the key's hash decides which suites fit (RFC 8446 section 4.2.11), ChaCha20-Poly1305 shares it */
 static const unsigned char suite_id[2] = {0x13, 0x01};
 
-enum {
-    OUT_MAX = 352 * 1024,  /* ciphertext of one message: 256 KB of frames in records of 16 KB, one packet more, and a control frame */
-    PLAIN_MAX = 16 * 1024, /* one record */
-    KEY_UPDATE_BYTES = 1 << 30, /* fresh traffic keys per GB: far below the AES-GCM limit (RFC 8446 section 5.5) */
-};
-
-struct tls_context {
-    SSL_CTX *ssl;
-    BIO_METHOD *bio;
-    uint8_t key[TLS_KEY_LEN];
-    bool server;
-};
-
-struct tls {
-    SSL *ssl;
-    const struct tls_ops *ops;
-    void *ctx;
-    const uint8_t *in; /* ciphertext not yet read by OpenSSL */
-    size_t in_len;
-    size_t head_len, out_len, sent_bytes; /* out_len counts the head, which is there from the beginning */
-    bool ready, overflow;
-    uint8_t out[OUT_MAX];
-    uint8_t plain[PLAIN_MAX];
-};
+enum { KEY_UPDATE_BYTES = 1 << 30 }; /* fresh traffic keys per GB: far below the AES-GCM limit (RFC 8446 section 5.5) */
 
 /* --- OpenSSL's view of the messages --- */
 
-static int bio_read(BIO *bio, char *buf, int len)
+int tls_bio_read(BIO *bio, char *buf, int len)
 {
     struct tls *t = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
@@ -58,7 +36,7 @@ static int bio_write(BIO *bio, const char *buf, int len)
 {
     struct tls *t = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    if ((size_t)len > OUT_MAX - t->out_len) { /* cannot happen with our batch sizes; never cut a record */
+    if ((size_t)len > TLS_OUT_MAX - t->out_len) { /* cannot happen with our batch sizes; never cut a record */
         t->overflow = true;
         return -1;
     }
@@ -89,7 +67,7 @@ static SSL_SESSION *session_of(SSL *ssl)
 static int on_server_key(SSL *ssl, const unsigned char *id, size_t id_len, SSL_SESSION **ret_session)
 {
     *ret_session = NULL; /* unknown identity: the handshake then fails for want of a certificate */
-    if (id_len == sizeof identity - 1 && memcmp(id, identity, id_len) == 0)
+    if (id_len == sizeof tls_identity - 1 && memcmp(id, tls_identity, id_len) == 0)
         *ret_session = session_of(ssl);
     return 1;
 }
@@ -97,8 +75,8 @@ static int on_server_key(SSL *ssl, const unsigned char *id, size_t id_len, SSL_S
 static int on_client_key(SSL *ssl, const EVP_MD *md, const unsigned char **id, size_t *id_len, SSL_SESSION **ret_session)
 {
     (void)md;
-    *id = identity;
-    *id_len = sizeof identity - 1;
+    *id = tls_identity;
+    *id_len = sizeof tls_identity - 1;
     *ret_session = session_of(ssl);
     return *ret_session != NULL;
 }
@@ -125,7 +103,7 @@ static bool set_up(struct tls_context *c)
         SSL_CTX_set_psk_use_session_callback(s, on_client_key);
     }
     c->bio = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tether messages");
-    return c->bio != NULL && BIO_meth_set_read(c->bio, bio_read) && BIO_meth_set_write(c->bio, bio_write) &&
+    return c->bio != NULL && BIO_meth_set_read(c->bio, tls_bio_read) && BIO_meth_set_write(c->bio, bio_write) &&
            BIO_meth_set_ctrl(c->bio, bio_ctrl);
 }
 
@@ -172,9 +150,12 @@ int tls_new(struct tls_context *context, const struct tls_ops *ops, void *ctx, s
         free(t);
         return -ENOMEM;
     }
+    t->datagrams = context->datagrams;
     BIO_set_data(bio, t);
     BIO_set_init(bio, 1);
     SSL_set_bio(t->ssl, bio, bio);
+    if (t->datagrams)
+        tls_datagram_begin(t);
     if (context->server)
         SSL_set_accept_state(t->ssl);
     else
@@ -197,7 +178,7 @@ void tls_headroom(struct tls *tls, size_t len)
     tls->head_len = tls->out_len = len < TLS_HEADROOM_MAX ? len : TLS_HEADROOM_MAX;
 }
 
-static int flush(struct tls *t)
+int tls_flush(struct tls *t)
 {
     if (t->overflow)
         return -EIO;
@@ -241,12 +222,12 @@ static int handshake(struct tls *t)
     int done = SSL_do_handshake(t->ssl);
     int why = done == 1 ? 0 : SSL_get_error(t->ssl, done);
     int failed = why == 0 || why == SSL_ERROR_WANT_READ ? 0 : why_failed();
-    int unsent = flush(t); /* an alert too */
+    int unsent = tls_flush(t); /* an alert too */
     if (failed || unsent)
         return failed ? failed : unsent;
     if (why != 0)
         return 0;
-    if (!SSL_session_reused(t->ssl)) /* the key was not what authenticated: never go on */
+    if (!t->datagrams && !SSL_session_reused(t->ssl)) /* the key was not what authenticated: never go on */
         return -EKEYREJECTED;
     t->ready = true;
     return t->ops->ready(t->ctx);
@@ -262,11 +243,11 @@ static int why_nothing(struct tls *t, int n)
 {
     switch (SSL_get_error(t->ssl, n)) {
     case SSL_ERROR_WANT_READ:
-        return flush(t); /* a key update may have to be answered */
+        return tls_flush(t); /* a key update may have to be answered */
     case SSL_ERROR_ZERO_RETURN:
         return -EPIPE;
     default:
-        return why_failed();
+        return t->datagrams ? 0 : why_failed(); /* one bad datagram, from anybody, is no reason to end */
     }
 }
 
@@ -281,7 +262,7 @@ int tls_receive(struct tls *tls, const uint8_t *data, size_t len)
     }
     for (;;) {
         ERR_clear_error();
-        int n = SSL_read(tls->ssl, tls->plain, PLAIN_MAX);
+        int n = SSL_read(tls->ssl, tls->plain, TLS_PLAIN_MAX);
         if (n <= 0)
             return why_nothing(tls, n);
         int stop = tls->ops->plain(tls->ctx, tls->plain, (size_t)n);
@@ -295,17 +276,23 @@ int tls_send(struct tls *tls, const uint8_t *data, size_t len)
     if (!tls->ready)
         return -ENOTCONN;
     ERR_clear_error();
-    if (tls->sent_bytes >= KEY_UPDATE_BYTES) {
+    if (!tls->datagrams && tls->sent_bytes >= KEY_UPDATE_BYTES) {
         tls->sent_bytes = 0;
         SSL_key_update(tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
     }
     if (SSL_write(tls->ssl, data, (int)len) != (int)len)
         return tls->overflow ? -EIO : -EPROTO;
     tls->sent_bytes += len;
-    return flush(tls);
+    return tls_flush(tls);
 }
 
 int tls_random(void *out, size_t len)
 {
     return RAND_bytes(out, (int)len) == 1 ? 0 : -EIO;
+}
+
+void tls_tick(struct tls *tls)
+{
+    if (tls->datagrams && !tls->ready)
+        tls_datagram_again(tls);
 }

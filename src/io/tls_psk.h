@@ -32,7 +32,15 @@ struct tls_ops {
 
 /** One per role. @param server which side of TLS it is */
 int tls_context_new(bool server, const uint8_t key[TLS_KEY_LEN], struct tls_context **ret_context, struct err *err);
+/**
+ * The same for datagrams: DTLS 1.2, ECDHE-PSK with ChaCha20-Poly1305 (RFC 7905), the best that OpenSSL 3.0 has. Each message is a datagram, and
+ * may get lost. The key is not the one of TLS itself but derived from it.
+ */
+int tls_context_new_datagrams(bool server, const uint8_t key[TLS_KEY_LEN], struct tls_context **ret_context, struct err *err);
 void tls_context_free(struct tls_context *context);
+enum { TLS_PROOF_LEN = 16, TLS_DATAGRAM_OVERHEAD = 29 }; /* bytes of a record around its content */
+/** What only somebody with the key can say about these bytes. */
+void tls_proof(const struct tls_context *context, const void *data, size_t len, uint8_t ret_proof[TLS_PROOF_LEN]);
 
 int tls_new(struct tls_context *context, const struct tls_ops *ops, void *ctx, struct tls **ret_tls);
 void tls_free(struct tls *tls);
@@ -49,6 +57,9 @@ int tls_start(struct tls *tls);
 int tls_receive(struct tls *tls, const uint8_t *data, size_t len);
 /** Encrypt and send; only after ready(). @return 0 or -errno */
 int tls_send(struct tls *tls, const uint8_t *data, size_t len);
+
+/** About once a second: handshakes over datagrams repeat what was lost. */
+void tls_tick(struct tls *tls);
 
 /** Fill with random bytes from the system (OpenSSL's generator). @return 0 or -EIO */
 int tls_random(void *out, size_t len);

@@ -53,6 +53,20 @@ static void on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_
         c->tun_refused++;
 }
 
+/* A packet of this laptop with DF set is too large for the path by UDP: its sender is told what fits. */
+static void on_too_big(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len, size_t mtu)
+{
+    struct client *c = ctx;
+    struct ip4_view v;
+    uint8_t error[576];
+    (void)carrier;
+    if (c->tun == NULL || ip4_parse(packet, len, &v) != DROP_NONE)
+        return;
+    size_t error_len = icmp_make_error(error, sizeof error, v.dst, ICMP_UNREACHABLE, ICMP_NEED_FRAG, (uint16_t)mtu, &v);
+    if (error_len > 0)
+        tun_write(c->tun, error, error_len, NULL);
+}
+
 static uint64_t on_flush(void *ctx)
 {
     struct client *c = ctx;
@@ -147,6 +161,7 @@ const struct carrier_events client_carrier_events = {
     .welcome = on_welcome,
     .bye = on_bye,
     .packet = on_packet,
+    .too_big = on_too_big,
     .closed = on_closed,
 };
 
@@ -332,6 +347,7 @@ static void close_all(struct client *c)
         session_done(&c->session);
     client_direct_free(c->direct);
     tls_context_free(c->tls);
+    tls_context_free(c->tls_udp);
     pbuf_pool_free(c->pool);
 }
 

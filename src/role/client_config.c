@@ -28,7 +28,7 @@ const struct opt client_options[] = {
     {"dns", 0, OPT_TEXT, offsetof(struct client_config, dns), "ADDR|none",
      "DNS server to use; none: leave DNS alone (default: the one the server names)", 0, 0},
     {"direct", 0, OPT_TEXTS, offsetof(struct client_config, direct), "URL",
-     "reach the server without a phone: ws://… or wss://…; several are tried in order", 0, 0},
+     "reach the server without a phone: ws://…, wss://… or udp://HOST:3000; several are tried in order", 0, 0},
     {"proxy", 0, OPT_TEXT, offsetof(struct client_config, proxy), "URL|none",
      "HTTP proxy for --direct, http://NAME:PASSWORD@HOST:PORT (default: as the environment says)", 0, 0},
     {"ca", 0, OPT_TEXT, offsetof(struct client_config, ca), "FILE",

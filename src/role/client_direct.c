@@ -1,5 +1,5 @@
 /*
- * role/client_direct.c - the server without a phone: the client opens the websocket itself, by a proxy where there is one
+ * role/client_direct.c - the server without a phone: the client opens the websocket itself, by a proxy where there is one, or sends UDP
  *
  * The addresses given are tried in order until one comes up; when it ends, the search begins at the first again. Below the carrier all
  * is as with a phone, so a session moves between the two without losing a flow. Direct is preferred while it answers: a phone costs
@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/log.h"
 #include "io/names.h"
 #include "io/proxy.h"
 #include "io/stream.h"
+#include "io/udp_client.h"
 #include "io/underlay.h"
 #include "role/client_priv.h"
 
@@ -20,12 +22,14 @@ enum {
     URLS_MAX = 8,
     BACKOFF_MIN_MS = 500,
     BACKOFF_MAX_MS = 15000,
+    NAME_MS = 2000,
     UP_US = 8 * 1000 * 1000, /* connected, but not up by then: try the next one */
 };
 
 struct target {
     const char *text;
-    struct ws_url url;
+    bool udp;
+    struct ws_url url; /* udp: host and port only */
     struct proxy proxy;
     struct names known; /* of the proxy, if there is one */
 };
@@ -37,7 +41,9 @@ struct client_direct {
     struct stream_tls *outer;
     struct ws_way way;
     struct ws *ws;           /* while it connects; the carrier's afterwards */
-    struct carrier *carrier;
+    struct udp_client *udp;  /* the same */
+    struct names_request *asking;
+    struct carrier *carrier, *given_up; /* the latter is only closing */
     struct io_timer *retry;
     struct underlay via;     /* the device in use, by the first known address */
     uint64_t backoff_ms, opened_us;
@@ -68,22 +74,38 @@ static void try_next(struct client_direct *d)
     d->backoff_ms = d->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : d->backoff_ms * 2;
 }
 
+/* carrier: NULL where there was no memory */
+static void got_through(struct client_direct *d, struct carrier *carrier)
+{
+    d->carrier = carrier;
+    if (carrier == NULL) {
+        try_next(d);
+        return;
+    }
+    d->opened_us = io_now_us();
+    d->was_up = false;
+    log_info("client", carrier_peer(carrier), "direct connection", "url=%s", d->target[d->at].text);
+    client_add_carrier(d->client, carrier);
+}
+
 static void on_open(void *ctx)
 {
     struct client_direct *d = ctx;
     struct client *c = d->client;
     struct ws *ws = d->ws;
     d->ws = NULL;
-    d->carrier = c->carriers < CLIENT_CARRIERS_MAX ? carrier_open(c->loop, ws, c->tls, true, &client_carrier_events, c) : NULL;
-    if (d->carrier == NULL) {
+    if (c->carriers == CLIENT_CARRIERS_MAX) {
         ws_close(ws, WS_CLOSE_BUSY, "no room");
         try_next(d);
         return;
     }
-    d->opened_us = io_now_us();
-    d->was_up = false;
-    log_info("client", carrier_peer(d->carrier), "direct connection", "url=%s", d->target[d->at].text);
-    client_add_carrier(c, d->carrier);
+    got_through(d, carrier_open(c->loop, ws, c->tls, true, &client_carrier_events, c));
+}
+
+static void no_way(struct client_direct *d, const char *why)
+{
+    log_info("client", NULL, "no direct connection", "url=%s why=\"%s\"", d->target[d->at].text, why);
+    try_next(d);
 }
 
 static void on_failed(void *ctx, int code, const char *reason)
@@ -93,8 +115,7 @@ static void on_failed(void *ctx, int code, const char *reason)
     if (d->ws == NULL || d->stopping)
         return;
     d->ws = NULL;
-    log_info("client", NULL, "no direct connection", "url=%s why=\"%s\"", d->target[d->at].text, reason);
-    try_next(d);
+    no_way(d, reason);
 }
 
 static const struct ws_events events = {.open = on_open, .closed = on_failed};
@@ -106,11 +127,75 @@ static void note_way(struct client_direct *d)
         d->via.ifname[0] = '\0';
 }
 
+/* --- UDP --- */
+
+static struct carrier *on_udp_ready(void *ctx, const struct carrier_wire *ops, void *wire)
+{
+    struct client_direct *d = ctx;
+    struct client *c = d->client;
+    struct carrier *carrier = NULL;
+    d->udp = NULL;
+    if (c->carriers < CLIENT_CARRIERS_MAX)
+        carrier = carrier_open_wire(c->loop, ops, wire, c->tls_udp, true, &client_carrier_events, c);
+    got_through(d, carrier);
+    return carrier;
+}
+
+static void on_udp_failed(void *ctx, const char *reason)
+{
+    struct client_direct *d = ctx;
+    d->udp = NULL;
+    if (!d->stopping)
+        no_way(d, reason);
+}
+
+static const struct udp_client_events udp_events = {.ready = on_udp_ready, .failed = on_udp_failed};
+
+static void on_names(void *ctx, int status, const struct names *found)
+{
+    struct client_direct *d = ctx;
+    struct target *t = &d->target[d->at];
+    struct err err = {0};
+    d->asking = NULL;
+    io_timer_stop(d->retry);
+    if (status == 0)
+        t->known = *found;
+    note_way(d);
+    if (t->known.count == 0)
+        no_way(d, "the name was not resolved");
+    else if (udp_client_open(d->client->loop, &t->known.addr[0], &d->via, d->client->tls_udp, &udp_events, d, &d->udp, &err) < 0)
+        no_way(d, err.text);
+}
+
+/* The resolver was silent: what is known has to do. */
+static void on_names_late(struct client_direct *d)
+{
+    names_forget(d->asking);
+    on_names(d, -ETIMEDOUT, NULL);
+}
+
+static void attempt_udp(struct client_direct *d)
+{
+    struct target *t = &d->target[d->at];
+    if (names_ask(d->client->loop, t->url.host, t->url.port, on_names, d, &d->asking) < 0)
+        on_names(d, -EIO, NULL);
+    else
+        io_timer_start(d->retry, NAME_MS, 0);
+}
+
 static void attempt(void *ctx)
 {
     struct client_direct *d = ctx;
     struct target *t = &d->target[d->at];
     struct err err = {0};
+    if (d->asking != NULL) {
+        on_names_late(d);
+        return;
+    }
+    if (t->udp) {
+        attempt_udp(d);
+        return;
+    }
     d->way = (struct ws_way){.tls = d->outer, .proxy = &t->proxy, .around = d->client->config->tun, .known = &t->known};
     note_way(d);
     if (ws_connect(d->client->loop, &t->url, &d->way, &events, d, &d->ws, &err) < 0) {
@@ -123,7 +208,7 @@ static void attempt(void *ctx)
 
 bool client_direct_owns(const struct client_direct *d, const struct carrier *carrier)
 {
-    return d != NULL && d->carrier == carrier;
+    return d != NULL && (d->carrier == carrier || d->given_up == carrier);
 }
 
 struct carrier *client_direct_up(const struct client_direct *d)
@@ -135,7 +220,7 @@ struct carrier *client_direct_up(const struct client_direct *d)
 
 void client_direct_on_closed(struct client_direct *d, const struct carrier *carrier, int failure)
 {
-    if (!client_direct_owns(d, carrier))
+    if (d == NULL || d->carrier != carrier)
         return;
     bool did = d->was_up || (carrier_path(d->carrier)->up && failure == 0);
     d->carrier = NULL;
@@ -151,6 +236,7 @@ static void give_up(struct client_direct *d, const char *why)
     struct carrier *carrier = d->carrier;
     log_info("client", carrier_peer(carrier), "direct connection given up", "why=\"%s\"", why);
     d->carrier = NULL;
+    d->given_up = carrier;
     carrier_close(carrier, WS_CLOSE_GOING_AWAY, why);
 }
 
@@ -172,7 +258,13 @@ void client_direct_tick(struct client_direct *d)
     } else if (path_is_stale(path, io_now_us())) {
         give_up(d, "no answer any more");
         begin_again(d, 0);
-    } else if (known->count > 0 && (lost || strcmp(via.ifname, d->via.ifname) != 0)) {
+    } else if (d->target[d->at].udp && !lost && strcmp(via.ifname, d->via.ifname) != 0) {
+        log_info("client", carrier_peer(d->carrier), "another network leads to the server", "device=%s", via.ifname);
+        if (udp_client_move(carrier_wire_ctx(d->carrier), &via) == 0) {
+            d->via = via;
+            path_moved(carrier_path(d->carrier), io_now_us());
+        }
+    } else if (!d->target[d->at].udp && known->count > 0 && (lost || strcmp(via.ifname, d->via.ifname) != 0)) {
         give_up(d, lost ? "no network leads to the server" : "another network leads to the server");
         begin_again(d, lost ? BACKOFF_MIN_MS : 0);
     }
@@ -185,6 +277,11 @@ static int add_target(struct client_direct *d, const char *text, struct err *err
     const struct client_config *config = d->client->config;
     struct target *t = &d->target[d->targets];
     t->text = text;
+    if (strncasecmp(text, "udp:", 4) == 0) {
+        t->udp = true;
+        d->targets++;
+        return udp_url_parse(text, t->url.host, sizeof t->url.host, &t->url.port, err) < 0 ? ROLE_BAD_USAGE : 0;
+    }
     if (ws_url_parse(text, &t->url, err) < 0)
         return ROLE_BAD_USAGE;
     int failed = config->proxy == NULL ? proxy_from_environment(t->url.tls, t->url.host, &t->proxy, err)
@@ -198,7 +295,7 @@ int client_direct_new(struct client *c, struct client_direct **ret_direct, struc
 {
     struct client_direct *d = calloc(1, sizeof *d);
     const struct opt_texts *urls = &c->config->direct;
-    bool tls = false;
+    bool tls = false, udp = false;
     if (d == NULL)
         return -ENOMEM;
     d->client = c;
@@ -211,9 +308,12 @@ int client_direct_new(struct client *c, struct client_direct **ret_direct, struc
     for (size_t i = 0; i < urls->count && !failed; i++) {
         failed = add_target(d, urls->item[i], err);
         tls = tls || d->target[i].url.tls;
+        udp = udp || d->target[i].udp;
     }
     if (!failed && tls)
         failed = stream_tls_client(c->config->ca, &d->outer, err);
+    if (!failed && udp && !c->config->plain)
+        failed = tls_context_new_datagrams(false, c->key, &c->tls_udp, err);
     if (!failed)
         failed = io_timer_new(c->loop, attempt, d, &d->retry);
     *ret_direct = d; /* half built is freed as well */
@@ -244,6 +344,10 @@ void client_direct_stop(struct client_direct *d)
     d->stopping = true;
     io_timer_close(d->retry);
     d->retry = NULL;
+    names_forget(d->asking);
+    d->asking = NULL;
+    if (d->udp != NULL)
+        udp_client_abandon(d->udp);
     if (d->ws != NULL)
         ws_close(d->ws, WS_CLOSE_GOING_AWAY, "client stopped");
     if (d->carrier != NULL)

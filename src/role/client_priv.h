@@ -43,7 +43,7 @@ struct client {
 
     struct io_loop *loop;
     struct host *host;
-    struct tls_context *tls;
+    struct tls_context *tls, *tls_udp;
     struct pbuf_pool *pool;
     struct tun *tun;
     struct io_timer *tick;

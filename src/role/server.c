@@ -107,6 +107,24 @@ void server_on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_
         to_laptop(s, r.session, &r);
 }
 
+void server_on_too_big(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len, size_t mtu)
+{
+    struct server *s = ctx;
+    struct session *session = carrier_owner(carrier);
+    struct ip4_view v;
+    struct nat_result r;
+    uint8_t error[576];
+    s->counters.too_big++;
+    if (session == NULL || ip4_parse(packet, len, &v) != DROP_NONE)
+        return;
+    size_t error_len = icmp_make_error(error, sizeof error, v.dst, ICMP_UNREACHABLE, ICMP_NEED_FRAG, (uint16_t)mtu, &v);
+    if (error_len == 0)
+        return;
+    nat_in2out(s->nat, session->id, error, error_len, NULL, io_now_ms(s->loop), &r); /* as if the laptop had said so */
+    if (r.verdict == NAT_FORWARD)
+        to_internet(s, &r);
+}
+
 static void on_capture(void *ctx, uint8_t *packet, size_t len, const struct offload *offload)
 {
     struct server *s = ctx;
@@ -244,6 +262,12 @@ static int listen_all(struct server *s, struct err *err)
                                   &s->listener[s->listeners], err);
         s->listeners += !failed;
     }
+    if (!failed && s->setup.udp_port != 0 && !s->setup.plain)
+        failed = tls_context_new_datagrams(true, s->setup.key, &s->tls_udp, err);
+    for (size_t i = 0; i < s->setup.listen_count && s->setup.udp_port != 0 && !failed; i++) {
+        failed = udp_server_open(s->loop, s->setup.listen[i], s->setup.udp_port, s->tls_udp, server_take_wire, s, &s->udp[i], err);
+        s->udps += !failed;
+    }
     return failed;
 }
 
@@ -290,6 +314,8 @@ static void close_all(struct server *s)
 {
     for (size_t i = 0; i < s->listeners; i++)
         http_server_close(s->listener[i]);
+    for (size_t i = 0; i < s->udps; i++)
+        udp_server_close(s->udp[i]);
     io_timer_close(s->tick);
     io_hook_close(s->flush);
     control_close(s->control);
@@ -302,6 +328,7 @@ static void close_all(struct server *s)
     nat_free(s->nat);
     host_close(s->host);
     tls_context_free(s->tls);
+    tls_context_free(s->tls_udp);
     stream_tls_free(s->outer);
     pbuf_pool_free(s->pool);
 }

@@ -25,6 +25,8 @@ const struct opt server_options[] = {
      "no key, no encryption: whoever reaches the port may use this server", 0, 0},
     {"web", 0, OPT_NUMBER, offsetof(struct server_config, web_port), "PORT",
      "serve the page for phones too, at this port (default: no page)", 1, 65535},
+    {"udp", 0, OPT_NUMBER, offsetof(struct server_config, udp_port), "PORT",
+     "take laptops by UDP too, at this port, e.g. 3000 (default: no UDP)", 1, 65535},
     {"tls-cert", 0, OPT_TEXT, offsetof(struct server_config, tls_cert), "FILE",
      "speak wss:// with this certificate chain (PEM); needs --tls-key", 0, 0},
     {"tls-key", 0, OPT_TEXT, offsetof(struct server_config, tls_key), "FILE", "the certificate's private key (PEM)", 0, 0},
@@ -49,6 +51,8 @@ static int check_ports(const struct server_config *c, struct server_setup *u, st
         err_set(err, -EINVAL, "--port %ld: is inside --ports %s, which are lent to laptops", c->port, c->nat.ports);
     else if (c->web_port >= lo && c->web_port <= hi)
         err_set(err, -EINVAL, "--web %ld: is inside --ports %s, which are lent to laptops", c->web_port, c->nat.ports);
+    else if (c->udp_port >= lo && c->udp_port <= hi)
+        err_set(err, -EINVAL, "--udp %ld: is inside --ports %s, which are lent to laptops", c->udp_port, c->nat.ports);
     else
         return 0;
     return ROLE_BAD_USAGE;
@@ -107,7 +111,7 @@ int server_setup_check(const struct role_common *common, const struct server_con
 {
     struct server_setup *u = ret_setup;
     *u = (struct server_setup){
-        .port = (uint16_t)config->port, .web_port = (uint16_t)config->web_port, .plain = config->plain};
+        .port = (uint16_t)config->port, .web_port = (uint16_t)config->web_port, .udp_port = (uint16_t)config->udp_port, .plain = config->plain};
     int failed = nat_options_check(&config->nat, &u->nat, err);
     if (!failed)
         failed = check_ports(config, u, err);

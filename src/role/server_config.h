@@ -14,7 +14,7 @@ struct server_config {
     const char *iface, *tap, *key, *capture, *inject, *tls_cert, *tls_key;
     struct opt_texts listen;
     struct nat_options nat;
-    long port, web_port;
+    long port, web_port, udp_port;
     bool plain;
 };
 extern const struct opt server_options[];
@@ -26,7 +26,7 @@ struct server_setup {
     const char *tap; /**< not NULL: layer 2, and nothing about interface and NAT is set */
     enum link_kind capture, inject;
     uint32_t external; /**< the interface's address, host order */
-    uint16_t link_mtu, port, web_port;
+    uint16_t link_mtu, port, web_port, udp_port;
     const char *listen[OPT_TEXTS_MAX];
     size_t listen_count;
     struct nat_setup nat;

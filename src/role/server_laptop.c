@@ -25,12 +25,22 @@ static void say_bye(struct carrier *carrier, enum frame_bye_code code, const cha
     path_control(carrier_path(carrier), frame, frame_put_bye(frame, (uint16_t)code, text));
 }
 
+static int say_welcome(struct server *s, struct carrier *carrier, const struct session *session, bool resumed)
+{
+    struct frame_welcome welcome = s->welcome;
+    uint8_t frame[FRAME_HEADER_LEN + FRAME_CONTROL_MAX];
+    welcome.session = session->id;
+    welcome.flags = resumed ? WELCOME_RESUMED : 0;
+    path_control(carrier_path(carrier), frame, frame_put_welcome(frame, &welcome));
+    return 0;
+}
+
 static int on_hello(void *ctx, struct carrier *carrier, const struct frame_hello *hello)
 {
     struct server *s = ctx;
     bool resumed;
     if (carrier_owner(carrier) != NULL)
-        return -EPROTO;
+        return carrier_path(carrier)->datagrams ? say_welcome(s, carrier, carrier_owner(carrier), true) : -EPROTO; /* the answer was lost */
     if (hello->version != FRAME_VERSION) {
         say_bye(carrier, BYE_VERSION, "the server speaks version 1");
         return -EPROTONOSUPPORT;
@@ -40,11 +50,7 @@ static int on_hello(void *ctx, struct carrier *carrier, const struct frame_hello
         say_bye(carrier, BYE_BUSY, "no room for another laptop");
         return -EUSERS;
     }
-    struct frame_welcome welcome = s->welcome;
-    uint8_t frame[FRAME_HEADER_LEN + FRAME_CONTROL_MAX];
-    welcome.session = session->id;
-    welcome.flags = resumed ? WELCOME_RESUMED : 0;
-    path_control(carrier_path(carrier), frame, frame_put_welcome(frame, &welcome));
+    say_welcome(s, carrier, session, resumed);
     attach(s, carrier, session, hello->mtu);
     if (hello->inside != 0)
         nat_set_lease(s->nat, session->id, (struct nat_prefix){hello->inside, 32}, io_now_ms(s->loop));
@@ -122,8 +128,17 @@ static const struct carrier_events carrier_events = {
     .activate = on_activate,
     .bye = on_bye,
     .packet = server_on_packet,
+    .too_big = server_on_too_big,
     .closed = on_closed,
 };
+
+static void add_carrier(struct server *s, struct carrier *carrier, const char *event)
+{
+    s->carrier[s->carriers++] = carrier;
+    log_info("server", carrier_peer(carrier), event, NULL);
+    if (s->tls == NULL && !attach_plain(s, carrier))
+        carrier_close(carrier, WS_CLOSE_BUSY, "no room for another laptop");
+}
 
 static bool takes_websocket(void *ctx, const char *path)
 {
@@ -141,12 +156,21 @@ static void on_websocket(void *ctx, const char *path, struct ws *ws)
     struct server *s = ctx;
     (void)path;
     struct carrier *carrier = carrier_open(s->loop, ws, s->tls, false, &carrier_events, s);
+    if (carrier != NULL)
+        add_carrier(s, carrier, "phone connected");
+}
+
+struct carrier *server_take_wire(void *ctx, const struct carrier_wire *ops, void *wire)
+{
+    struct server *s = ctx;
+    struct carrier *carrier = NULL;
+    if (s->carriers < SERVER_CARRIERS_MAX)
+        carrier = carrier_open_wire(s->loop, ops, wire, s->tls_udp, false, &carrier_events, s);
     if (carrier == NULL)
-        return;
-    s->carrier[s->carriers++] = carrier;
-    log_info("server", carrier_peer(carrier), "phone connected", NULL);
-    if (s->tls == NULL && !attach_plain(s, carrier))
-        carrier_close(carrier, WS_CLOSE_BUSY, "no room for another laptop");
+        s->counters.carriers_refused++;
+    else
+        add_carrier(s, carrier, "laptop connected by UDP");
+    return carrier;
 }
 
 void server_on_session_ended(void *ctx, struct session *session)

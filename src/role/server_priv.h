@@ -10,6 +10,7 @@
 #include "io/http_server.h"
 #include "io/link.h"
 #include "io/stream.h"
+#include "io/udp_server.h"
 #include "role/server_config.h"
 #include "role/server_status.h"
 #include "tether/nat.h"
@@ -27,6 +28,7 @@ struct server {
     struct io_loop *loop;
     struct host *host;
     struct tls_context *tls;
+    struct tls_context *tls_udp;
     struct stream_tls *outer; /* what browsers check (wss://); NULL: ws:// */
     struct pbuf_pool *pool;
     struct nat *nat;
@@ -38,6 +40,8 @@ struct server {
     struct control *control;
     struct http_server *listener[SERVER_LISTENERS_MAX];
     size_t listeners;
+    struct udp_server *udp[OPT_TEXTS_MAX];
+    size_t udps;
     struct carrier *carrier[SERVER_CARRIERS_MAX];
     size_t carriers;
     struct server_counters counters;
@@ -49,6 +53,10 @@ struct server {
 extern const struct http_handlers server_laptop_handlers;
 /** A packet from a laptop (a carrier event). */
 void server_on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len, const struct offload *offload);
+/** A laptop came by UDP: the same. NULL: no room. */
+struct carrier *server_take_wire(void *ctx, const struct carrier_wire *ops, void *wire);
+/** A packet for a laptop does not fit its datagrams (a carrier event): its sender is told. */
+void server_on_too_big(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len, size_t mtu);
 /** A session's end takes its flows along. */
 void server_on_session_ended(void *ctx, struct session *session);
 /** Tell every laptop that the server stops. */

@@ -31,6 +31,7 @@ enum frame_type {
     FRAME_WELCOME = 8,  /* the server's answer */
     FRAME_ACTIVATE = 9, /* laptop: answer me on this path from now on */
     FRAME_BYE = 10,     /* leaving, and why */
+    FRAME_PAD = 12,     /* means nothing: its length does (skipped as unknown ones are) */
     FRAME_NODE = 11,    /* layer 2, both ways, first: who I am, and whom I take you for */
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tether/packet.h"
+#include "tunnel/path_datagram.h"
 
 enum { OUT_CAP = PATH_BATCH_MAX + FRAME_HEADER_LEN + FRAME_DATA_MAX + 256, PATH_PIECE_MAX = 65535, PATH_CRUMB_MAX = 8 * 1024, PATH_ENOUGH = 64 * 1024 };
 
@@ -165,6 +166,11 @@ void path_flush(struct path *p, struct fairq *q, uint64_t now_us)
             flush_plain(p, q, now_us);
         return;
     }
+    if (p->datagrams) {
+        if (q != NULL && p->up)
+            path_datagram_flush(p, q, now_us);
+        return;
+    }
     if (q != NULL && p->up && q->packets > 0) {
         if (batch_due_us(p, q) > now_us)
             return;
@@ -176,7 +182,7 @@ void path_flush(struct path *p, struct fairq *q, uint64_t now_us)
 
 uint64_t path_due_us(const struct path *p, const struct fairq *q)
 {
-    if (p->plain || p->failed)
+    if (p->plain || p->datagrams || p->failed)
         return UINT64_MAX;
     uint64_t ack = acker_due_us(&p->acker);
     if (q == NULL || q->packets == 0 || !p->up)
@@ -189,7 +195,11 @@ uint64_t path_due_us(const struct path *p, const struct fairq *q)
 
 static void on_pong(struct path *p, uint64_t sent_us)
 {
-    if (sent_us > p->now_us || sent_us != p->ping_us)
+    if (p->datagrams && sent_us >> 56 == PMTU_MARK)
+        pmtu_answered(&p->pmtu, sent_us, p->now_us);
+    else if (sent_us >> 56 == PATH_MARK && p->ops->pong != NULL)
+        p->ops->pong(p->ctx, sent_us);
+    if (sent_us > p->now_us || (sent_us != p->ping_us && !p->datagrams))
         return;
     uint64_t rtt = p->now_us - sent_us;
     p->rtt_us = p->rtt_us == 0 ? rtt : p->rtt_us - p->rtt_us / 4 + rtt / 4;
@@ -206,6 +216,8 @@ static int on_packet(struct path *p, uint8_t type, uint8_t *body, size_t len)
         body += FRAME_OFFLOAD_LEN;
         len -= FRAME_OFFLOAD_LEN;
     }
+    if (!p->up && p->datagrams) /* they overtake each other */
+        return 0;
     if (!p->up || (type == FRAME_ETHER) != p->ether) /* before the session is agreed on nothing is forwarded */
         return -EPROTO;
     p->received_packets++;
@@ -226,7 +238,7 @@ static int on_control(struct path *p, uint8_t type, const uint8_t *body, size_t 
     uint8_t reply[FRAME_HEADER_LEN + 8];
     switch (type) {
     case FRAME_ACK:
-        return frame_get_ack(body, len, &f.ack) && window_on_ack(&p->window, f.ack.bytes, f.ack.clock_us, p->now_us)
+        return p->datagrams || (frame_get_ack(body, len, &f.ack) && window_on_ack(&p->window, f.ack.bytes, f.ack.clock_us, p->now_us))
                    ? 0
                    : -EPROTO;
     case FRAME_PING:
@@ -264,7 +276,10 @@ static int on_frame(void *ctx, uint8_t type, uint8_t *body, size_t len)
 int path_receive(struct path *p, uint8_t *data, size_t len, uint64_t now_us)
 {
     p->heard_us = p->now_us = now_us;
-    return frame_reader_feed(&p->reader, data, len, on_frame, p);
+    int stop = frame_reader_feed(&p->reader, data, len, on_frame, p);
+    if (p->datagrams) /* each holds whole frames */
+        p->reader.have = 0;
+    return stop;
 }
 
 int path_receive_packet(struct path *p, uint8_t *packet, size_t len, uint64_t now_us)
@@ -277,22 +292,38 @@ int path_receive_packet(struct path *p, uint8_t *packet, size_t len, uint64_t no
 
 bool path_is_stale(const struct path *p, uint64_t now_us)
 {
+    if (p->datagrams && !p->failed) /* that something comes does not mean that what is sent arrives */
+        return p->up && p->ping_us > p->ping_answered_us && now_us > p->ping_answered_us + PATH_PING_BUSY_US + PATH_STALE_US;
     return p->failed || (!p->plain && p->ping_us > p->heard_us && now_us > p->ping_us + PATH_STALE_US);
+}
+
+static void ping(struct path *p, uint64_t now_us)
+{
+    uint8_t frame[FRAME_HEADER_LEN + 8];
+    p->ping_us = now_us;
+    path_control(p, frame, frame_put_ping(frame, FRAME_PING, now_us));
+}
+
+void path_moved(struct path *p, uint64_t now_us)
+{
+    p->ping_answered_us = now_us;
+    ping(p, now_us);
 }
 
 bool path_tick(struct path *p, uint64_t now_us)
 {
     if (p->plain || !p->up)
         return true;
+    if (p->datagrams)
+        path_datagram_tick(p, now_us);
+    if (p->ping_us == 0 && p->datagrams) /* it counts from when it is up */
+        p->ping_answered_us = now_us;
     if (p->ping_us > p->heard_us && now_us > p->heard_us + PATH_DEAD_US)
         return false;
     bool busy = p->window.sent != p->window.acked || now_us < p->heard_us + PATH_PING_BUSY_US;
-    uint64_t interval = busy ? PATH_PING_BUSY_US : PATH_PING_IDLE_US;
-    bool outstanding = p->ping_us > p->ping_answered_us && p->ping_us > p->heard_us;
-    if (!outstanding && now_us >= p->ping_us + interval) {
-        uint8_t frame[FRAME_HEADER_LEN + 8];
-        p->ping_us = now_us;
-        path_control(p, frame, frame_put_ping(frame, FRAME_PING, now_us));
-    }
+    uint64_t interval = busy || p->datagrams ? PATH_PING_BUSY_US : PATH_PING_IDLE_US;
+    bool outstanding = !p->datagrams && p->ping_us > p->ping_answered_us && p->ping_us > p->heard_us;
+    if (!outstanding && now_us >= p->ping_us + interval)
+        ping(p, now_us);
     return true;
 }

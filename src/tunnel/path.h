@@ -11,6 +11,7 @@
 #include "tunnel/acker.h"
 #include "tunnel/fairq.h"
 #include "tunnel/frame.h"
+#include "tunnel/pmtu.h"
 #include "tunnel/window.h"
 
 enum {
@@ -20,6 +21,7 @@ enum {
     PATH_PING_IDLE_US = 5000000,
     PATH_STALE_US = 3000000,  /* a ping unanswered for so long: use another path if there is one */
     PATH_DEAD_US = 20000000,  /* give it up */
+    PATH_MARK = 0xfe,         /* highest byte of a ping that belongs to the carrier */
 };
 
 struct path_ops {
@@ -34,12 +36,17 @@ struct path_ops {
     int (*activate)(void *ctx);
     int (*bye)(void *ctx, const struct frame_bye *bye);
     int (*node)(void *ctx, const struct frame_node *node); /* NULL: not layer 2 */
+    /** The far end returned a ping that is not the path's own: its highest byte is PATH_MARK. May be NULL. */
+    void (*pong)(void *ctx, uint64_t mark);
+    /** Datagrams only: this packet has DF set and does not fit; mtu would. May be NULL. */
+    void (*too_big)(void *ctx, uint8_t *packet, size_t len, size_t mtu);
 };
 
 struct path {
     const struct path_ops *ops;
     void *ctx;
     bool plain;
+    bool datagrams;       /**< path_datagram.h */
     bool ether;           /**< Ethernet frames instead of IP packets; its session's */
     bool up;              /**< HELLO and WELCOME (layer 2: NODEs) were exchanged: packets may be sent */
     bool failed;          /**< a send failed: nothing more is sent */
@@ -51,6 +58,7 @@ struct path {
     struct offload last;
     struct acker acker;         /**< of PACKET, LARGE and ETHER frames, headers included */
     uint64_t batch_us;          /* when the last batch was begun */
+    struct pmtu pmtu;           /**< datagrams */
     uint64_t now_us;            /**< during path_receive() */
     uint64_t heard_us, ping_us, ping_answered_us; /**< when anything came; last ping sent; last ping that was answered */
     uint64_t rtt_us;            /**< of pings, smoothed; 0: unknown */
@@ -73,6 +81,8 @@ uint64_t path_due_us(const struct path *p, const struct fairq *q);
 void path_control(struct path *p, const uint8_t *frame, size_t len);
 /** About once a second: pings. @return false when the path is dead */
 bool path_tick(struct path *p, uint64_t now_us);
+/** Datagrams: what leads to the far end changed; ask at once, and give it time. */
+void path_moved(struct path *p, uint64_t now_us);
 /** A ping has gone unanswered for too long to trust the path. */
 bool path_is_stale(const struct path *p, uint64_t now_us);
 

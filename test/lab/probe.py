@@ -143,5 +143,48 @@ def unreachable(words):
         print(unreachable_code(sock) or error)
 
 
+def _answers(sock, wait=1.0):
+    got = []
+    sock.settimeout(wait)
+    try:
+        while True:
+            got.append(len(sock.recv(65535)))
+    except (TimeoutError, ConnectionRefusedError):
+        return got
+
+
+def udp_strangers(words):
+    sock, sent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0
+    sock.connect((words[0], int(words[1])))
+    rng = random.Random(1)
+    heads = [bytes([kind]) + rng.randbytes(8) for kind in range(8)]
+    for head in heads:
+        for size in (0, 1, 8, 15, 16, 17, 31, 32, 33, 200, 1300):
+            for data in (head + rng.randbytes(size), head + bytes(size)):
+                sent += sock.send(data)
+    hello = bytes.fromhex("16fefd0000000000000000") + rng.randbytes(150)
+    for head in heads:
+        sent += sock.send(head + bytes(32) + hello)
+    for _ in range(300):
+        sent += sock.send(rng.randbytes(rng.randrange(0, 400)))
+    got = _answers(sock)
+    print(f"sent {sent} got {sum(got)} longest {max(got, default=0)}")
+
+
+def udp_replay(words):
+    with open(words[2], "rb") as f:
+        data = f.read()
+    at, payloads = 24, []
+    while at + 16 <= len(data):
+        size = int.from_bytes(data[at + 8:at + 12], "little")
+        payloads.append(data[at + 16 + 14 + 20 + 8:at + 16 + size])
+        at += 16 + size
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.connect((words[0], int(words[1])))
+    for payload in payloads:
+        sock.send(payload)
+    print(f"sent {len(payloads)} got {len(_answers(sock))}")
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](sys.argv[2:])

@@ -1,0 +1,147 @@
+/*
+ * io/tls_datagram.c - TLS with a pre-shared key on datagrams: DTLS 1.2 (RFC 6347, RFC 5489)
+ *
+ * OpenSSL sends a flight as several records, each of which has to be a datagram of its own; lost ones are repeated by its timer, which we
+ * turn. Its own cookie exchange is not used: who may have a connection at all is decided in front of it (udp_server.c).
+ */
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/tls_priv.h"
+
+enum { HANDSHAKE_MTU = 1100 }; /* of its datagrams: before anything is known about the path */
+
+/* --- OpenSSL's view of the datagrams --- */
+
+static int bio_write(BIO *bio, const char *buf, int len)
+{
+    struct tls *t = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    if ((size_t)len > TLS_OUT_MAX - t->out_len) {
+        t->overflow = true;
+        return -1;
+    }
+    memcpy(t->out + t->out_len, buf, (size_t)len);
+    t->out_len += (size_t)len;
+    return tls_flush(t) < 0 ? -1 : len; /* what the kernel does not take is lost, as on the way */
+}
+
+/* The rest of a datagram that is longer than asked for is lost, as with a socket. */
+static int bio_read(BIO *bio, char *buf, int len)
+{
+    struct tls *t = BIO_get_data(bio);
+    int n = tls_bio_read(bio, buf, len);
+    t->in_len = 0;
+    return n;
+}
+
+static long bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
+{
+    (void)bio, (void)num, (void)ptr;
+    switch (cmd) {
+    case BIO_CTRL_FLUSH:
+    case BIO_CTRL_DUP:
+        return 1;
+    case BIO_CTRL_DGRAM_QUERY_MTU:
+    case BIO_CTRL_DGRAM_GET_FALLBACK_MTU:
+        return HANDSHAKE_MTU;
+    default:
+        return 0;
+    }
+}
+
+/* --- the key --- */
+
+static void derive(const uint8_t key[TLS_KEY_LEN], const char *label, uint8_t ret[EVP_MAX_MD_SIZE])
+{
+    HMAC(EVP_sha256(), key, TLS_KEY_LEN, (const unsigned char *)label, strlen(label), ret, NULL);
+}
+
+static unsigned give_key(SSL *ssl, unsigned char *psk, unsigned max)
+{
+    const struct tls_context *c = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    uint8_t key[EVP_MAX_MD_SIZE];
+    if (max < TLS_KEY_LEN)
+        return 0;
+    derive(c->key, "tether dtls psk 1", key);
+    memcpy(psk, key, TLS_KEY_LEN);
+    OPENSSL_cleanse(key, sizeof key);
+    return TLS_KEY_LEN;
+}
+
+static unsigned on_client_key(SSL *ssl, const char *hint, char *id, unsigned id_max, unsigned char *psk, unsigned psk_max)
+{
+    (void)hint;
+    if (id_max < sizeof tls_identity)
+        return 0;
+    memcpy(id, tls_identity, sizeof tls_identity);
+    return give_key(ssl, psk, psk_max);
+}
+
+static unsigned on_server_key(SSL *ssl, const char *id, unsigned char *psk, unsigned psk_max)
+{
+    return strcmp(id, (const char *)tls_identity) == 0 ? give_key(ssl, psk, psk_max) : 0;
+}
+
+void tls_proof(const struct tls_context *context, const void *data, size_t len, uint8_t ret_proof[TLS_PROOF_LEN])
+{
+    uint8_t key[EVP_MAX_MD_SIZE], whole[EVP_MAX_MD_SIZE];
+    derive(context->key, "tether udp proof 1", key);
+    HMAC(EVP_sha256(), key, TLS_KEY_LEN, data, len, whole, NULL);
+    memcpy(ret_proof, whole, TLS_PROOF_LEN);
+    OPENSSL_cleanse(key, sizeof key);
+}
+
+/* --- context and connection --- */
+
+static bool set_up(struct tls_context *c)
+{
+    SSL_CTX *s = c->ssl;
+    SSL_CTX_set_app_data(s, c);
+    if (!SSL_CTX_set_min_proto_version(s, DTLS1_2_VERSION) || !SSL_CTX_set_max_proto_version(s, DTLS1_2_VERSION) ||
+        !SSL_CTX_set_cipher_list(s, "ECDHE-PSK-CHACHA20-POLY1305") || !SSL_CTX_set1_groups_list(s, "X25519:P-256"))
+        return false;
+    SSL_CTX_set_options(s, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_QUERY_MTU | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_session_cache_mode(s, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_mode(s, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (c->server)
+        SSL_CTX_set_psk_server_callback(s, on_server_key);
+    else
+        SSL_CTX_set_psk_client_callback(s, on_client_key);
+    c->bio = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tether datagrams");
+    return c->bio != NULL && BIO_meth_set_read(c->bio, bio_read) && BIO_meth_set_write(c->bio, bio_write) &&
+           BIO_meth_set_ctrl(c->bio, bio_ctrl);
+}
+
+int tls_context_new_datagrams(bool server, const uint8_t key[TLS_KEY_LEN], struct tls_context **ret_context, struct err *err)
+{
+    struct tls_context *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return -ENOMEM;
+    c->server = server;
+    c->datagrams = true;
+    memcpy(c->key, key, TLS_KEY_LEN);
+    c->ssl = SSL_CTX_new(server ? DTLS_server_method() : DTLS_client_method());
+    if (c->ssl == NULL || !set_up(c)) {
+        tls_context_free(c);
+        return err_set(err, -EIO, "OpenSSL: cannot set up DTLS 1.2 (%s); is a FIPS or minimal policy in force?",
+                       ERR_reason_error_string(ERR_get_error()));
+    }
+    *ret_context = c;
+    return 0;
+}
+
+void tls_datagram_begin(struct tls *t)
+{
+    SSL_set_mtu(t->ssl, HANDSHAKE_MTU);
+}
+
+void tls_datagram_again(struct tls *t)
+{
+    ERR_clear_error();
+    DTLSv1_handle_timeout(t->ssl);
+}

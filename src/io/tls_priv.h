@@ -1,0 +1,50 @@
+/*
+ * io/tls_priv.h - inside of TLS with a pre-shared key: on a stream (tls_psk.c), and what datagrams make different (tls_datagram.c)
+ */
+#ifndef TETHER_IO_TLS_PRIV_H
+#define TETHER_IO_TLS_PRIV_H
+
+#include <openssl/ssl.h>
+
+#include "io/tls_psk.h"
+
+enum {
+    TLS_OUT_MAX = 352 * 1024,  /* ciphertext of one message: 256 KB of frames in records of 16 KB, one packet more, and a control frame */
+    TLS_PLAIN_MAX = 16 * 1024, /* one record */
+};
+
+struct tls_context {
+    SSL_CTX *ssl;
+    BIO_METHOD *bio;
+    uint8_t key[TLS_KEY_LEN];
+    bool server, datagrams;
+};
+
+struct tls {
+    SSL *ssl;
+    const struct tls_ops *ops;
+    void *ctx;
+    const uint8_t *in; /* ciphertext not yet read by OpenSSL */
+    size_t in_len;
+    size_t head_len, out_len, sent_bytes; /* out_len counts the head, which is there from the beginning */
+    bool ready, overflow, datagrams;
+    uint8_t out[TLS_OUT_MAX];
+    uint8_t plain[TLS_PLAIN_MAX];
+};
+
+extern const unsigned char tls_identity[7]; /* with a NUL */
+
+/* tls_psk.c */
+
+int tls_bio_read(BIO *bio, char *buf, int len);
+/** Hand over what OpenSSL wrote as one message. @return 0 or -errno */
+int tls_flush(struct tls *t);
+
+/* tls_datagram.c */
+
+/** Set up one connection. */
+void tls_datagram_begin(struct tls *t);
+/** Send the last flight again if its time has come. */
+void tls_datagram_again(struct tls *t);
+
+#endif

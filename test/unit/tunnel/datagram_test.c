@@ -1,0 +1,210 @@
+/* tunnel/datagram_test.c - heads of datagrams, there and back and cut off everywhere; packets made to fit */
+#include "tunnel/datagram.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/bytes.h"
+#include "tether/packet.h"
+#include "tunnel/path_datagram.h"
+
+static void heads_there_and_back(void **state)
+{
+    static const uint8_t cookie[16] = "0123456789abcdef", proof[16] = "ABCDEFGHIJKLMNOP";
+    static const uint8_t init[] = "\x01\x01\x02\x03\x04\x05\x06\x07\x08" "0123456789abcdefABCDEFGHIJKLMNOP";
+    const uint64_t id = 0x0102030405060708;
+    uint8_t out[DATAGRAM_INIT_LEN + 3];
+    struct datagram d, head = {.type = DATAGRAM_INIT, .id = id, .cookie = cookie, .proof = proof};
+    (void)state;
+    assert_int_equal(datagram_put(out, &head), DATAGRAM_INIT_LEN);
+    assert_memory_equal(out, init, DATAGRAM_INIT_LEN);
+    memcpy(out + DATAGRAM_INIT_LEN, "xyz", 3);
+    assert_int_equal(datagram_parse(out, sizeof out, &d), 0);
+    assert_true(d.id == id);
+    assert_memory_equal(d.cookie, cookie, 16);
+    assert_memory_equal(d.proof, proof, 16);
+    assert_int_equal(d.body_len, 3);
+    assert_memory_equal(d.body, "xyz", 3);
+
+    head = (struct datagram){.type = DATAGRAM_ANSWER, .id = id, .server_id = 9};
+    assert_int_equal(datagram_put(out, &head), DATAGRAM_ANSWER_LEN);
+    assert_int_equal(datagram_parse(out, DATAGRAM_ANSWER_LEN, &d), 0);
+    assert_true(d.server_id == 9 && d.body_len == 0 && d.cookie == NULL);
+
+    head = (struct datagram){.type = DATAGRAM_REFUSED, .id = id, .reason = DATAGRAM_BUSY};
+    assert_int_equal(datagram_put(out, &head), DATAGRAM_REFUSED_LEN);
+    assert_int_equal(datagram_parse(out, DATAGRAM_REFUSED_LEN, &d), 0);
+    assert_int_equal(d.reason, DATAGRAM_BUSY);
+    head = (struct datagram){.type = DATAGRAM_DATA, .id = id};
+    assert_int_equal(datagram_put(out, &head), DATAGRAM_HEAD_LEN);
+}
+
+static void answers_to_strangers_are_shorter_than_questions(void **state)
+{
+    (void)state;
+    assert_true(DATAGRAM_RETRY_LEN < DATAGRAM_INIT_LEN && DATAGRAM_REFUSED_LEN < DATAGRAM_INIT_LEN);
+}
+
+static void every_truncation_is_refused(void **state)
+{
+    static const size_t whole[] = {0, DATAGRAM_INIT_LEN, DATAGRAM_RETRY_LEN, DATAGRAM_ANSWER_LEN, DATAGRAM_HEAD_LEN, DATAGRAM_REFUSED_LEN};
+    struct datagram d;
+    uint8_t bytes[64] = {0};
+    (void)state;
+    for (unsigned type = 0; type < 256; type++) {
+        bytes[0] = (uint8_t)type;
+        for (size_t len = 0; len <= DATAGRAM_INIT_LEN; len++) {
+            bool good = type >= 1 && type <= 5 && len >= whole[type];
+            assert_int_equal(datagram_parse(bytes, len, &d), good ? 0 : -EBADMSG);
+        }
+    }
+}
+
+/* --- packets made to fit --- */
+
+struct lab {
+    struct path path;
+    struct pbuf_pool *pool;
+    struct fairq queue;
+    size_t frames, bytes, largest;
+    uint32_t next_seq;
+    size_t too_big, too_big_mtu;
+};
+
+static int on_send(void *ctx, const uint8_t *data, size_t len)
+{
+    struct lab *lab = ctx;
+    struct ip4_view v;
+    uint8_t copy[1500];
+    assert_true(len <= pmtu_message(&lab->path.pmtu));
+    assert_int_equal(data[0], FRAME_PACKET);
+    assert_int_equal(get_be24(data + 1), len - FRAME_HEADER_LEN);
+    memcpy(copy, data + FRAME_HEADER_LEN, len - FRAME_HEADER_LEN);
+    assert_int_equal(ip4_parse(copy, len - FRAME_HEADER_LEN, &v), DROP_NONE);
+    if (!ip4_is_fragment(&v))
+        assert_true(ip4_l4_csum_ok(&v));
+    if (v.proto == IP_PROTO_TCP) {
+        assert_int_equal(get_be32(v.l4 + 4), lab->next_seq);
+        lab->next_seq += (uint32_t)(v.l4_len - v.l4_header_len);
+    }
+    lab->bytes += v.l4_len - (v.proto == IP_PROTO_TCP ? v.l4_header_len : 0);
+    lab->frames++;
+    lab->largest = len > lab->largest ? len : lab->largest;
+    return 0;
+}
+
+static bool on_congested(void *ctx)
+{
+    (void)ctx;
+    return false;
+}
+
+static void on_too_big(void *ctx, uint8_t *packet, size_t len, size_t mtu)
+{
+    struct lab *lab = ctx;
+    (void)packet, (void)len;
+    lab->too_big++;
+    lab->too_big_mtu = mtu;
+}
+
+static const struct path_ops ops = {.send = on_send, .congested = on_congested, .too_big = on_too_big};
+
+static void begin(struct lab *lab)
+{
+    *lab = (struct lab){.next_seq = 1000};
+    assert_int_equal(pbuf_pool_new(1 << 20, &lab->pool), 0);
+    fairq_init(&lab->queue, lab->pool, 1 << 20, 1000000, (struct siphash_key){0});
+    assert_int_equal(path_init(&lab->path, false, &ops, lab, 1), 0);
+    path_datagram_init(&lab->path, 66);
+    lab->path.up = true;
+    lab->path.pmtu.round = 1;
+    lab->path.pmtu.settled = true;
+}
+
+static void end(struct lab *lab)
+{
+    fairq_done(&lab->queue);
+    path_done(&lab->path);
+    pbuf_pool_free(lab->pool);
+}
+
+static void send_one(struct lab *lab, uint8_t proto, size_t payload, bool dont_frag, struct offload offload)
+{
+    size_t header = proto == IP_PROTO_TCP ? 20 : 8, len = 20 + header + payload;
+    struct pbuf *b = pbuf_get(lab->pool, len);
+    struct ip4_view v;
+    memset(b->data, 0, len);
+    b->data[0] = 0x45;
+    put_be16(b->data + 2, (uint32_t)len);
+    put_be16(b->data + 6, dont_frag ? 0x4000 : 0);
+    b->data[8] = 64;
+    b->data[9] = proto;
+    put_be32(b->data + 12, 0x0a000001);
+    put_be32(b->data + 16, 0xc0000201);
+    if (proto == IP_PROTO_TCP) {
+        put_be32(b->data + 24, 1000);
+        b->data[32] = 0x50;
+        b->data[33] = TCP_ACK;
+    } else {
+        put_be16(b->data + 24, (uint32_t)(8 + payload));
+    }
+    b->len = (uint32_t)len;
+    b->offload = offload;
+    ip4_set_header_csum(b->data, 20);
+    assert_int_equal(ip4_parse(b->data, len, &v), DROP_NONE);
+    if (offload.partial)
+        ip4_set_partial(&v);
+    else
+        ip4_set_l4_csum(&v);
+    fairq_push(&lab->queue, b, 2);
+    path_flush(&lab->path, &lab->queue, 3);
+}
+
+static void tcp_is_cut_to_what_fits(void **state)
+{
+    static const struct {
+        size_t payload;
+        struct offload offload;
+        size_t frames;
+    } cases[] = {{1, {0}, 1}, {1090, {0}, 1}, {1091, {0}, 2}, {1460, {0}, 2}, {14600, {.seg_len = 1460, .partial = true}, 14},
+                 {5000, {.seg_len = 500, .partial = true}, 10}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct lab lab;
+        begin(&lab);
+        send_one(&lab, IP_PROTO_TCP, cases[i].payload, true, cases[i].offload);
+        assert_int_equal(lab.bytes, cases[i].payload);
+        assert_int_equal(lab.frames, cases[i].frames);
+        end(&lab);
+    }
+}
+
+static void udp_is_fragmented_or_refused(void **state)
+{
+    struct lab lab;
+    (void)state;
+    begin(&lab);
+    send_one(&lab, IP_PROTO_UDP, 1400, false, (struct offload){.partial = true});
+    assert_int_equal(lab.frames, 2);
+    assert_int_equal(lab.bytes, 1408);
+    send_one(&lab, IP_PROTO_UDP, 1400, true, (struct offload){0});
+    assert_int_equal(lab.frames, 2);
+    assert_int_equal(lab.too_big, 1);
+    assert_int_equal(lab.too_big_mtu, 1200 - 66 - FRAME_HEADER_LEN);
+    end(&lab);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(heads_there_and_back),
+        cmocka_unit_test(answers_to_strangers_are_shorter_than_questions),
+        cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(tcp_is_cut_to_what_fits),
+        cmocka_unit_test(udp_is_fragmented_or_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
