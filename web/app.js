@@ -11,7 +11,7 @@
 
 (function () {
   var LAPTOP = "ws://169.254.134.89:6354/websocket", POLL_MS = 1000, TELL_TRIES = 5, TRUST_MS = 3000;
-  var byId = function (id) { return document.getElementById(id); };
+  var parts = tetherParts, byId = parts.byId, bytes = parts.bytes, host = parts.host, END_WORDS = parts.END_WORDS, CODE_STATES = parts.CODE_STATES;
 
   var told = null;        /* the newest tether.json; null: none yet */
   var tellFails = 0;      /* polls in a row that failed */
@@ -23,50 +23,11 @@
   var last = { up: 0, down: 0, at: 0 };
   var relay = null;
 
-  /* --- the relay, in a worker where there are workers --- */
-
-  function startRelay(onNews) {
-    if (window.Worker) {
-      var worker = new Worker("relay-worker.js");
-      worker.onmessage = function (event) { onNews(event.data); };
-      return { send: function (order) { worker.postMessage(order); } };
-    }
-    var queue = [], inner = null, script = document.createElement("script");
-    script.src = "relay-worker.js";
-    script.onload = function () {
-      inner = window.TetherRelay(onNews);
-      queue.forEach(function (order) { inner.receive(order); });
-    };
-    document.body.appendChild(script);
-    return { send: function (order) { if (inner) inner.receive(order); else queue.push(order); } };
-  }
-
   /* --- lights and words --- */
 
   function light(id, state, word) {
-    var item = byId(id), text = item.querySelector(".word");
-    item.setAttribute("data-state", state);
-    if (text.textContent !== word) text.textContent = word;
+    parts.light(byId(id), state, word);
   }
-
-  function message(words, kind) {
-    var box = byId("message");
-    if (box.textContent !== words) box.textContent = words;
-    box.setAttribute("data-kind", kind || "hint");
-    box.hidden = words === "";
-  }
-
-  function host(url) {
-    return url.replace(/^wss?:\/\//, "").replace(/\/.*$/, "");
-  }
-
-  var END_WORDS = {
-    "wrong-key": "Wrong key: the laptop and the server do not have the same key. On the laptop run tether client with the --key that the server printed.",
-    "plain-mismatch": "One side runs with --plain and the other does not. Use it on both or on neither.",
-    "version": "The laptop and the server run different versions of tether. Update the older one.",
-    "busy": "The server has no room for another laptop. Try again later."
-  };
-  var CODE_STATES = { 4001: "busy", 4003: "wrong-key", 4005: "version", 4006: "plain-mismatch" };
 
   function isLaptopPage() {
     return !!told && told.role === "client";
@@ -123,19 +84,13 @@
     showLeg("server");
     showEnd();
     var words = wordsForNow();
-    message(words, urls.server || endState() ? "error" : "hint");
+    parts.message(words, urls.server || endState() ? "error" : "hint");
     var go = byId("go-to-laptop");
     go.hidden = !(failure && failure.leg === "laptop" && !failure.wasOpen && !isLaptopPage());
     if (!go.hidden) go.href = tetherAddress.laptopPage(urls.laptop, urls.server);
   }
 
   /* --- numbers --- */
-
-  function bytes(n) {
-    var units = ["B", "kB", "MB", "GB", "TB"], i = 0;
-    while (n >= 1000 && i < units.length - 1) { n /= 1000; i++; }
-    return (i === 0 || n >= 100 ? Math.round(n) : n.toFixed(1)) + " " + units[i];
-  }
 
   function showCounters(news) {
     var now = Date.now(), seconds = (now - last.at) / 1000;
@@ -164,21 +119,13 @@
   /* --- what the page's own server tells --- */
 
   function poll(then) {
-    var request = new XMLHttpRequest();
-    request.open("GET", "tether.json");
-    request.timeout = 3000;
-    request.onloadend = function () {
-      try {
-        told = JSON.parse(request.status === 200 ? request.responseText : "");
-        tellFails = 0;
-      } catch (error) {
-        tellFails++;
-      }
-      unreachable = request.status === 0;
+    parts.ask(function (answer, silent) {
+      tellFails = answer ? 0 : tellFails + 1;
+      told = answer || told;
+      unreachable = silent;
       byId("rtt").textContent = told && typeof told.rtt_ms === "number" && tellFails === 0 ? told.rtt_ms.toFixed(1) + " ms" : "–";
       then();
-    };
-    request.send();
+    });
   }
 
   function pollAgain() {
@@ -212,6 +159,10 @@
       setTimeout(function () { poll(begin); }, POLL_MS);
       return;
     }
+    if (told && told.layer === 2) { /* Ethernet: the page with any number of legs */
+      location.replace("hub.html" + location.hash);
+      return;
+    }
     chooseAddresses();
     if (urls.server) connect(!isLaptopPage());
     else byId("addresses").open = true;
@@ -236,32 +187,11 @@
     connect(false);
   });
 
-  byId("start").addEventListener("click", function () {
-    var button = byId("start");
-    if (tetherAwake.wanted) {
-      tetherAwake.stop();
-      return;
-    }
-    tetherAwake.start(byId("awake-video"), function (on, words) {
-      button.setAttribute("aria-pressed", on ? "true" : "false");
-      button.textContent = on ? "The screen stays on" : "Start: keep the screen on";
-      byId("awake").textContent = words;
-    });
-  });
-
-  function wakeUp() {
-    if (document.visibilityState !== "visible") return;
-    tetherAwake.hold();
-    if (relay) relay.send({ type: "retry" });
-  }
-  document.addEventListener("visibilitychange", wakeUp);
-  window.addEventListener("online", wakeUp);
-  window.addEventListener("pageshow", wakeUp);
-
   if (!window.WebSocket) {
-    message("This browser has no WebSocket. Update it, or open the page in another browser.", "error");
+    parts.message("This browser has no WebSocket. Update it, or open the page in another browser.", "error");
     return;
   }
-  relay = startRelay(onNews);
+  relay = parts.startWorker("relay-worker.js", "TetherRelay", onNews);
+  parts.stayAwake(function () { relay.send({ type: "retry" }); });
   poll(begin);
 })();

@@ -62,9 +62,9 @@ int host_tun_open(struct host *host, const char *name, struct host_cidr cidr, in
 /**
  * Open a TAP that vanishes with its descriptor and bring it up; a persistent one of that name that nobody uses is taken as it is.
  *
- * @return as host_tun_open(); Ethernet frames without their checksum
+ * @param mac its address, where it is made; NULL: any @return as host_tun_open(); Ethernet frames without their checksum
  */
-int host_tap_open(struct host *host, const char *name, int mtu, struct err *err);
+int host_tap_open(struct host *host, const char *name, const uint8_t mac[6], int mtu, struct err *err);
 /** A bridge of that name: the one there is, or one that we make, bring up, and delete at the end. */
 int host_bridge_open(struct host *host, const char *name, struct err *err);
 /** Make a TAP of ours a port of it. @param isolated it reaches only ports that are not, such as the bridge itself */

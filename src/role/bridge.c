@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "role/bridge_priv.h"
 
-enum { POOL_BYTES = 24 * 1024 * 1024, TICK_MS = 1000, STATION_IDLE_MS = 300 * 1000 };
+enum { POOL_BYTES = 24 * 1024 * 1024, TICK_MS = 1000, STATION_IDLE_MS = 300 * 1000, STATION_HOLD_MS = 2000 };
 
 /* --- frames --- */
 
@@ -70,8 +70,10 @@ static void on_tap_frame(void *ctx, struct pbuf *take_frame)
         return;
     }
     uint64_t now_ms = io_now_ms(b->loop);
-    mac_table_learn(b->stations, v.vlan, v.src, PORT_LOCAL, now_ms);
-    if (ether_is_group(v.dst) || !mac_table_find(b->stations, v.vlan, v.dst, now_ms, &port)) {
+    if (mac_table_learn(b->stations, v.vlan, v.src, PORT_LOCAL, now_ms) == MAC_HELD) { /* a node's frame, back by a wire behind us */
+        b->counters.looped++;
+        pbuf_put(b->pool, take_frame);
+    } else if (ether_is_group(v.dst) || !mac_table_find(b->stations, v.vlan, v.dst, now_ms, &port)) {
         flood(b, take_frame);
     } else if (port < BRIDGE_NODES_MAX && b->node[port] != NULL) {
         session_send(&b->node[port]->session, take_frame, io_now_us());
@@ -89,6 +91,10 @@ void bridge_from_node(struct bridge *b, struct bridge_node *n, uint8_t *frame, s
         return;
     }
     enum mac_learned learned = mac_table_learn(b->stations, v.vlan, v.src, n->port, io_now_ms(b->loop));
+    if (learned == MAC_HELD) { /* ours, or another node's: it has come by a wire behind that node */
+        b->counters.looped++;
+        return;
+    }
     if (learned == MAC_FULL || learned == MAC_INVALID)
         b->counters.not_learned++;
     if (tun_write(b->tap, frame, len, NULL) < 0)
@@ -135,7 +141,8 @@ static void on_signal(void *ctx, int signo)
 
 static int open_stations(struct bridge *b)
 {
-    struct mac_table_config config = {.max_ports = PORTS, .max_per_port = BRIDGE_STATIONS_MAX, .idle_ms = STATION_IDLE_MS};
+    struct mac_table_config config = {.max_ports = PORTS, .max_per_port = BRIDGE_STATIONS_MAX, .idle_ms = STATION_IDLE_MS,
+                                      .hold_ms = STATION_HOLD_MS};
     int failed = tls_random(&config.seed, sizeof config.seed);
     return failed ? failed : mac_table_new(&config, &b->stations);
 }
@@ -154,15 +161,37 @@ static int open_keys(struct bridge *b, struct err *err)
     return failed;
 }
 
+/* The TAP's address, the same at each start: leases and neighbours' tables go by it. */
+static int choose_mac(const struct bridge_setup *u, uint8_t ret_mac[6], struct err *err)
+{
+    char name[64], text[ETHER_MAC_TEXT_LEN + 1];
+    uint64_t mac;
+    snprintf(name, sizeof name, "%.40s.mac", u->tap);
+    if (state_read(u->state_dir, name, text, sizeof text) < 0 || ether_mac_parse(text, &mac) < 0 || !ether_is_station(mac)) {
+        if (tls_random(&mac, sizeof mac) < 0)
+            return -EIO;
+        mac = (mac & UINT64_C(0x00ffffffffff)) | UINT64_C(0x020000000000); /* given out by nobody */
+        ether_mac_text(mac, text);
+        int failed = state_write(u->state_dir, name, text, err);
+        if (failed)
+            return failed;
+    }
+    ether_put_mac(ret_mac, mac);
+    return 0;
+}
+
 static int open_tap(struct bridge *b, struct err *err)
 {
     const struct bridge_setup *u = b->setup;
     int failed = host_open(u->state_dir, u->role, &b->host, err);
     if (!failed && u->wifi != NULL)
         failed = host_addr_add(b->host, u->wifi, u->wifi_addr, err);
+    uint8_t mac[6];
+    if (!failed)
+        failed = choose_mac(u, mac, err);
     if (failed)
         return failed;
-    int fd = host_tap_open(b->host, u->tap, u->mtu, err);
+    int fd = host_tap_open(b->host, u->tap, mac, u->mtu, err);
     return fd < 0 ? fd : tun_new(b->loop, fd, false, b->pool, on_tap_frame, b, &b->tap);
 }
 

@@ -4,7 +4,9 @@
  *     TAP -> MAC table -> the other node's session -> path -> TLS -> header in clear -> websocket -> the page -> the other node
  *
  * Both are the same then, a node: a port of an Ethernet that spans the page. A node hands on what its TAP sends to the node behind which the
- * addressee lives, or to all of them; what comes from a node goes to the TAP only, never to a third node, so there is no loop among them.
+ * addressee lives, or to all of them; what comes from a node goes to the TAP only, never to a third node, so there is no loop among them. When two nodes share a
+ * wire besides, frames come back by it: a station that was heard at one side a moment ago is not believed from another, and what comes from there is dropped.
+ * That ends one direction of such a loop; the bridges' spanning tree, whose frames pass as all others do, ends it altogether.
  */
 #ifndef TETHER_ROLE_BRIDGE_H
 #define TETHER_ROLE_BRIDGE_H

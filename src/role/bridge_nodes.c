@@ -145,6 +145,8 @@ static void on_closed(void *ctx, struct carrier *carrier, int failure, const cha
     struct bridge_node *n = carrier_owner(carrier);
     if (n != NULL)
         session_detach(&n->session, carrier_path(carrier), io_now_us());
+    if (n != NULL && n->session.path_count == 0) /* its stations may turn up elsewhere at once */
+        mac_table_forget_port(b->stations, n->port);
     if (b->setup->plain)
         for (size_t i = 0; i < b->legs; i++)
             if (b->plain_leg[i] == carrier)
@@ -155,8 +157,8 @@ static void on_closed(void *ctx, struct carrier *carrier, int failure, const cha
         b->last_failure = failure;
     if (failure)
         log_warn(b->setup->role, carrier_peer(carrier), "connection to a node ended", "why=\"%s\"", carrier_failure_text(failure));
-    else
-        log_info(b->setup->role, carrier_peer(carrier), "node away", "name=\"%s\" reason=\"%s\"", n != NULL ? n->name : "", reason);
+    else if (n != NULL)
+        log_info(b->setup->role, carrier_peer(carrier), "node away", "name=\"%s\" reason=\"%s\"", n->name, reason);
 }
 
 static const struct carrier_events carrier_events = {
@@ -274,6 +276,12 @@ void bridge_nodes_goodbye(struct bridge *b)
     for (size_t i = 0; i < BRIDGE_NODES_MAX; i++)
         for (size_t k = 0; b->node[i] != NULL && k < b->node[i]->session.path_count; k++)
             say_bye(carrier_of(b->node[i]->session.path[k]), BYE_DONE, "node stopped");
+    for (size_t i = 0; i < b->legs; i++) {
+        if (b->setup->plain)
+            carrier_close(b->plain_leg[i], WS_CLOSE_GOING_AWAY, "node stopped");
+        else
+            hub_leg_close(b->leg[i], WS_CLOSE_GOING_AWAY, "node stopped");
+    }
 }
 
 void bridge_nodes_close(struct bridge *b)

@@ -31,6 +31,7 @@ struct bridge_node {
 
 struct bridge_counters {
     uint64_t tap_frames, flooded, local, malformed, tap_refused, pool_empty;
+    uint64_t looped;       /**< came from where its sender does not live */
     uint64_t not_learned;  /**< a node hid more stations than it may */
     uint64_t not_active;   /**< plain: came by a websocket that is not in use, where it would be a second copy */
     uint64_t legs_refused, wrong_keys, nodes_refused;
@@ -76,6 +77,7 @@ extern const struct http_handlers bridge_handlers, bridge_page_handlers;
 int bridge_nodes_open(struct bridge *b);
 /** About once a second. */
 void bridge_nodes_tick(struct bridge *b);
+/** Tell the others, and close what leads to them; it is gone when the loop is. */
 void bridge_nodes_goodbye(struct bridge *b);
 /** After the loop is gone. */
 void bridge_nodes_close(struct bridge *b);

@@ -87,7 +87,7 @@ int bridge_status_json(const struct bridge *b, char *buf, size_t cap)
     } numbers[] = {
         {"phones", b->legs}, {"stations_here", mac_table_count(b->stations, PORT_LOCAL)}, {"tap_frames", c->tap_frames},
         {"flooded", c->flooded}, {"local", c->local}, {"malformed", c->malformed}, {"tap_refused", c->tap_refused},
-        {"tap_drops", tun_drops(b->tap)}, {"pool_empty", c->pool_empty}, {"not_learned", c->not_learned}, {"not_active", c->not_active},
+        {"tap_drops", tun_drops(b->tap)}, {"pool_empty", c->pool_empty}, {"looped", c->looped}, {"not_learned", c->not_learned}, {"not_active", c->not_active},
         {"phones_refused", c->legs_refused}, {"nodes_refused", c->nodes_refused}, {"wrong_keys", c->wrong_keys},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)

@@ -29,6 +29,8 @@ const char *page_state_of_failure(int failure)
         return "wrong-key";
     case -EPROTOTYPE:
         return "plain-mismatch";
+    case -EAFNOSUPPORT:
+        return "layer-mismatch";
     case -EPROTONOSUPPORT:
         return "version";
     case -EUSERS:

@@ -16,7 +16,7 @@ struct page_state {
     const char *server;  /**< websocket URL the phone should open, or "" */
     const char *laptop;
     bool plain;
-    const char *state;   /**< "waiting", "handshake", "up", "wrong-key", "plain-mismatch", "version", "busy" */
+    const char *state;   /**< "waiting", "handshake", "up", "wrong-key", "plain-mismatch", "layer-mismatch", "version", "busy" */
     const char *detail;  /**< a sentence for a person */
     uint64_t rtt_us;     /**< 0: unknown */
     uint64_t up_bytes, down_bytes;

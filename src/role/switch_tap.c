@@ -46,7 +46,7 @@ static void on_own(void *ctx, struct pbuf *take_b)
 static int open_device(struct switch_role *sw, const char *name, tun_packet_cb cb, void *ctx, struct tun **ret_tap, struct err *err)
 {
     const struct switch_setup *u = &sw->setup;
-    int fd = host_tap_open(sw->host, name, MTU, err);
+    int fd = host_tap_open(sw->host, name, NULL, MTU, err);
     if (fd < 0)
         return fd;
     int failed = tun_new(sw->loop, fd, false, sw->pool, cb, ctx, ret_tap);

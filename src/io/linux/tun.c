@@ -7,7 +7,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_ether.h>
 #include <linux/if_tun.h>
+#include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -87,8 +89,13 @@ int host_tun_open(struct host *host, const char *name, struct host_cidr cidr, in
     return fd;
 }
 
-static int tap_set_up(const char *name, int mtu, struct err *err)
+static int tap_set_up(int fd, const char *name, const uint8_t mac[ETH_ALEN], int mtu, struct err *err)
 {
+    struct ifreq req = {.ifr_hwaddr = {.sa_family = ARPHRD_ETHER}};
+    if (mac != NULL)
+        memcpy(req.ifr_hwaddr.sa_data, mac, ETH_ALEN);
+    if (mac != NULL && ioctl(fd, SIOCSIFHWADDR, &req) != 0)
+        return host_fail(err, -errno, "set the address of %s", name);
     struct netlink_link link;
     int rc = netlink_link_by_name(name, &link);
     if (rc == 0 && link.mtu != mtu) /* not else: it would keep the device from following its bridge's */
@@ -98,7 +105,7 @@ static int tap_set_up(const char *name, int mtu, struct err *err)
     return rc != 0 ? host_fail(err, rc, "set up tunnel device %s with MTU %d", name, mtu) : 0;
 }
 
-int host_tap_open(struct host *host, const char *name, int mtu, struct err *err)
+int host_tap_open(struct host *host, const char *name, const uint8_t mac[ETH_ALEN], int mtu, struct err *err)
 {
     (void)host; /* nothing to journal */
     int fd = check_name(name, "tap", err);
@@ -109,7 +116,7 @@ int host_tap_open(struct host *host, const char *name, int mtu, struct err *err)
         return fd == -EBUSY || fd == -EINVAL
                    ? err_set(err, -EBUSY, "device %s: it is in use, or no TAP; name another with --tap NAME", name) : fd;
     }
-    int rc = fd < 0 ? fd : tap_set_up(name, mtu, err);
+    int rc = fd < 0 ? fd : tap_set_up(fd, name, mac, mtu, err);
     if (rc != 0 && fd >= 0)
         close(fd);
     return rc != 0 ? rc : fd;
