@@ -6,7 +6,6 @@
  * per packet.
  */
 #include "nat/internal.h"
-#include "nat/tcp.h"
 
 enum { PORT_DNS = 53 };
 
@@ -175,12 +174,14 @@ static uint32_t udp_idle_ms(const struct nat *nat, struct nat_flow *flow, uint16
     return flow->only_dns ? nat->config.udp_dns_idle_ms : nat->config.udp_idle_ms;
 }
 
-void nat_flow_touch(struct nat *nat, struct nat_flow *flow, const struct ip4_view *v, bool outbound, uint64_t now_ms)
+enum drop nat_flow_touch(struct nat *nat, struct nat_flow *flow, const struct ip4_view *v, bool outbound, uint64_t now_ms)
 {
     const struct nat_config *config = &nat->config;
     switch (flow->proto) {
     case NAT_TCP:
-        switch (nat_tcp_track(&flow->tcp_seen, outbound, v->tcp_flags)) {
+        switch (nat_tcp_track(&flow->tcp, outbound, config->filter == NAT_FILTER_ENDPOINT, v)) {
+        case NAT_TCP_REFUSE:
+            return DROP_WINDOW;
         case NAT_TCP_KEEP:
             break;
         case NAT_TCP_OPENING:
@@ -203,6 +204,7 @@ void nat_flow_touch(struct nat *nat, struct nat_flow *flow, const struct ip4_vie
             renew(nat, flow, now_ms + config->icmp_idle_ms);
         break;
     }
+    return DROP_NONE;
 }
 
 struct expiry {

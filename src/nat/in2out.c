@@ -6,7 +6,6 @@
  * port there that belongs to a mapping is hairpinned, which means translated outwards and then judged as if it came from outside (RFC 4787 REQ-9).
  */
 #include "nat/internal.h"
-#include "nat/tcp.h"
 
 enum { TCP_HEADERS_LEN = 40 }; /* IPv4 and TCP without options: what an MSS leaves out (RFC 6691) */
 
@@ -32,7 +31,7 @@ static enum drop check_transport(const struct ip4_view *v)
 {
     switch (v->proto) {
     case IP_PROTO_TCP:
-        return v->src_port == 0 || v->dst_port == 0 ? DROP_BAD_HEADER : DROP_NONE;
+        return v->src_port == 0 || v->dst_port == 0 || !nat_tcp_flags_ok(v) ? DROP_BAD_HEADER : DROP_NONE;
     case IP_PROTO_UDP:
         return v->dst_port == 0 ? DROP_BAD_HEADER : DROP_NONE;
     case IP_PROTO_ICMP:
@@ -97,7 +96,7 @@ static enum drop translate(struct nat_call *c, enum nat_proto proto)
     why = find_flow(c, proto, &flow);
     if (why != DROP_NONE)
         return why;
-    nat_flow_touch(nat, flow, v, true, c->now_ms);
+    nat_flow_touch(nat, flow, v, true, c->now_ms); /* lets all pass */
 
     ip4_set_src(v, nat->config.external);
     ip4_set_src_port(v, flow->port);

@@ -14,6 +14,7 @@
 #include "nat/policy.h"
 #include "nat/ports.h"
 #include "nat/rate.h"
+#include "nat/tcp.h"
 #include "tether/nat.h"
 
 enum nat_proto { NAT_TCP, NAT_UDP, NAT_ICMP, NAT_PROTOS };
@@ -49,10 +50,10 @@ struct nat_flow {
     uint16_t remote_port, inside_port;
     uint16_t port;    /**< external */
     uint8_t proto;    /**< enum nat_proto */
-    uint8_t tcp_seen; /**< nat/tcp.h's */
     bool only_dns;    /**< UDP: nothing but port 53 was sent to so far */
-    struct nat_map *map;
-    _Alignas(64) struct nat_flow *next, *prev; /**< of the map */
+    struct nat_tcp tcp;
+    _Alignas(64) struct nat_map *map;
+    struct nat_flow *next, *prev; /**< of the map */
     struct wheel_timer timer; /**< due when the flow expires or earlier: renewing a flow just moves expires_ms */
 };
 
@@ -125,8 +126,8 @@ struct nat_flow *nat_flow_find_outside(struct nat *nat, enum nat_proto proto, ui
 uint32_t nat_flow_prefetch(const struct nat *nat, const struct nat_tuple *t);
 /** Begin a flow, with a mapping if its endpoint has none. @return DROP_NONE with *ret_flow set, or DROP_NO_PORT, DROP_FULL, DROP_CLIENT_* */
 enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, struct nat_flow **ret_flow);
-/** A packet passes: renew the flow as its protocol says. @param v its transport header */
-void nat_flow_touch(struct nat *nat, struct nat_flow *flow, const struct ip4_view *v, bool outbound, uint64_t now_ms);
+/** A packet passes: renew the flow as its protocol says. @param v its transport header @return DROP_NONE, or DROP_WINDOW: it shall not pass */
+enum drop nat_flow_touch(struct nat *nat, struct nat_flow *flow, const struct ip4_view *v, bool outbound, uint64_t now_ms);
 /** Ends the flow, and its map when it was the last. */
 void nat_flow_free(struct nat *nat, struct nat_flow *flow, uint64_t now_ms);
 /** Let timers fire. */

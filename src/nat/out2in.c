@@ -6,7 +6,6 @@
  * checksums; both stay so on the way to the laptop.
  */
 #include "nat/internal.h"
-#include "nat/tcp.h"
 
 enum { TCP_HEADERS_LEN = 40 };
 
@@ -63,7 +62,9 @@ enum drop nat_deliver(struct nat_call *c, enum nat_proto proto)
         return without_flow(c, proto);
     if (c->session == 0 && !ip4_dec_ttl(v)) /* a hairpinned packet passed this router once already */
         return DROP_TTL;
-    nat_flow_touch(c->nat, flow, v, false, c->now_ms);
+    enum drop why = nat_flow_touch(c->nat, flow, v, false, c->now_ms);
+    if (why != DROP_NONE)
+        return why;
     return hand_over(c, flow->session_id, flow->inside, flow->inside_port);
 }
 
@@ -81,7 +82,7 @@ static enum drop out2in(struct nat_call *c, uint8_t *packet, size_t len, const s
     why = nat_call_whole(c, c->nat->reasm_out, c->v.src);
     if (why != DROP_NONE || c->result->verdict == NAT_HELD)
         return why;
-    if (!ip4_blank_options(&c->v))
+    if (!ip4_blank_options(&c->v) || (proto == NAT_TCP && !nat_tcp_flags_ok(&c->v)))
         return DROP_BAD_HEADER;
     if (nat_icmp_is_error(&c->v)) {
         if (!ip4_dec_ttl(&c->v))

@@ -127,15 +127,28 @@ static inline enum nat_verdict net_udp_in(struct net *n, uint32_t remote, uint16
     struct build b = {.proto = 17, .src = remote, .src_port = remote_port, .dst = EXTERNAL, .dst_port = port, .payload_len = 5};
     return net_in(n, &b);
 }
+/* Sequence numbers: each side's SYN bears this one, what follows the next. */
+enum { ISN_INSIDE = 1000, ISN_OUTSIDE = 5000000 };
 /** A TCP segment from a laptop's port 5000 to REMOTE:80. */
+static inline struct build tcp_segment_out(uint8_t flags)
+{
+    return (struct build){.proto = 6, .src = INSIDE, .src_port = 5000, .dst = REMOTE, .dst_port = 80, .flags = flags,
+                          .seq = ISN_INSIDE + !(flags & TCP_SYN), .ack = flags & TCP_ACK ? ISN_OUTSIDE + 1 : 0};
+}
+/** Its answer. */
+static inline struct build tcp_segment_in(uint16_t port, uint8_t flags)
+{
+    return (struct build){.proto = 6, .src = REMOTE, .src_port = 80, .dst = EXTERNAL, .dst_port = port, .flags = flags,
+                          .seq = ISN_OUTSIDE + !(flags & TCP_SYN), .ack = flags & TCP_ACK ? ISN_INSIDE + 1 : 0};
+}
 static inline enum nat_verdict net_tcp(struct net *n, uint32_t session, uint8_t flags)
 {
-    struct build b = {.proto = 6, .src = INSIDE, .src_port = 5000, .dst = REMOTE, .dst_port = 80, .flags = flags, .seq = 7, .ack = 9};
+    const struct build b = tcp_segment_out(flags);
     return net_out(n, session, &b);
 }
 static inline enum nat_verdict net_tcp_in(struct net *n, uint16_t port, uint8_t flags)
 {
-    struct build b = {.proto = 6, .src = REMOTE, .src_port = 80, .dst = EXTERNAL, .dst_port = port, .flags = flags};
+    const struct build b = tcp_segment_in(port, flags);
     return net_in(n, &b);
 }
 /** A TCP connection with both SYNs and the last ACK. @return the external port */

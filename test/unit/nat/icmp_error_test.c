@@ -69,7 +69,7 @@ static void nat_carries_errors_outwards_with_the_quotation_translated(void **sta
         sent(n, A, &to_remote[proto], out);
         struct build back = {.proto = to_remote[proto].proto, .src = REMOTE, .src_port = 80, .dst = EXTERNAL,
                              .dst_port = build_get16(out + 20), .icmp_id = build_get16(out + 24), .payload_len = 32,
-                             .flags = TCP_SYN | TCP_ACK, .icmp_type = 0};
+                             .flags = TCP_SYN | TCP_ACK, .ack = 1, .icmp_type = 0};
         assert_int_equal(net_in(n, &back), NAT_FORWARD);
         memcpy(in, n->r.packet, n->r.len);
         struct build b = error_about(ICMP_UNREACHABLE, ICMP_PORT_UNREACHABLE, 0x0a000009, REMOTE, in, n->r.len);

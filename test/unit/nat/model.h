@@ -69,12 +69,13 @@ static inline uint32_t model_pick(struct model *m, const uint32_t *values, unsig
 }
 #define PICK(m, ...) model_pick(m, (const uint32_t[]){__VA_ARGS__}, sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
 
-static inline size_t model_build(struct model *m, uint8_t *out, const struct ref_packet *p, uint8_t icmp_type, uint8_t look)
+static inline size_t model_build(struct model *m, uint8_t *out, struct ref_packet *p, uint8_t icmp_type, uint8_t look)
 {
     (void)m;
+    p->payload = look & 31;
     struct build b = {.proto = p->proto, .src = p->src, .dst = p->dst, .ttl = p->ttl, .src_port = p->src_port,
                       .dst_port = p->dst_port, .flags = p->flags, .icmp_type = icmp_type,
-                      .icmp_id = icmp_type == 8 ? p->src_port : p->dst_port, .seq = look, .ack = 77,
+                      .icmp_id = icmp_type == 8 ? p->src_port : p->dst_port, .seq = p->seq, .ack = p->ack,
                       .payload_len = look & 31, .no_csum = p->proto == 17 && (look & 32) != 0,
                       .partial_csum = p->proto != 1 && (look & 96) == 64};
     return build_packet(out, &b);
@@ -124,6 +125,11 @@ static inline void model_return(struct model *m, const struct ref_packet *sent)
     const uint8_t *out = m->r.packet;
     struct ref_packet back = {.proto = sent->proto, .ttl = 64, .flags = TCP_ACK, .src = build_get32(out + 16), .dst = build_get32(out + 12),
                               .src_port = model_port(out, false), .dst_port = model_port(out, true)};
+    const struct ref_flow *f = ref_flow_of(&m->ref, back.proto, back.dst_port, back.src, back.src_port);
+    if (f != NULL) {
+        back.seq = (uint32_t)f->tcp.side[0].una;
+        back.ack = (uint32_t)f->tcp.side[1].next;
+    }
     size_t len = model_build(m, m->packet, &back, 0, 8);
     nat_out2in(m->nat, m->packet, len, NULL, m->ref.now_ms, &m->r);
     ref_deliver(&m->ref, &back, false);
@@ -132,6 +138,25 @@ static inline void model_return(struct model *m, const struct ref_packet *sent)
     MODEL_CHECK(model_port(m->r.packet, false) == sent->src_port);
     MODEL_CHECK(sent->proto == 1 || model_port(m->r.packet, true) == sent->dst_port);
     m->returned++;
+}
+
+/* Sequence numbers of a segment: where its side is, at the bounds of what may pass, and elsewhere. */
+static inline void model_numbers(struct model *m, struct ref_packet *p, const struct ref_flow *f, bool outbound)
+{
+    static const int64_t far[] = {0, 1, -1, 70000, -70000, 20000000};
+    if (p->proto != 6)
+        return;
+    uint8_t seq = model_u8(m), ack = model_u8(m);
+    p->seq = 100000000u + seq * 100000u;
+    p->ack = 100000000u + ack * 100000u;
+    if (f == NULL || seq >= 0xf0)
+        return;
+    const struct ref_side *me = &f->tcp.side[outbound], *other = &f->tcp.side[!outbound];
+    const int64_t mine[] = {me->next, me->next, me->next, me->una, me->edge, me->isn}, its[] = {other->next, other->next, other->una, other->isn};
+    if (me->syn)
+        p->seq = (uint32_t)(mine[seq % 6] + (seq >= 0xa0 ? far[seq / 6 % 6] : 0));
+    if (other->syn)
+        p->ack = (uint32_t)(its[ack % 4] + (ack >= 0xa0 ? far[ack / 4 % 6] : 0));
 }
 
 static inline void model_in2out(struct model *m)
@@ -145,6 +170,8 @@ static inline void model_in2out(struct model *m)
     p.flags = (uint8_t)PICK(m, TCP_SYN, TCP_ACK, TCP_FIN | TCP_ACK, TCP_RST, TCP_SYN | TCP_ACK, TCP_SYN, TCP_ACK | TCP_PSH, TCP_FIN | TCP_SYN);
     if (p.proto == 1)
         p.dst_port = p.src_port;
+    const struct ref_flow *endpoint = ref_endpoint(&m->ref, &p);
+    model_numbers(m, &p, endpoint ? ref_flow_of(&m->ref, p.proto, endpoint->port, p.dst, p.dst_port) : NULL, true);
     size_t len = model_build(m, m->packet, &p, 8, look);
     memcpy(m->before, m->packet, len);
     nat_prefetch(m->nat, p.session, &(struct span){m->packet, len}, 1);
@@ -190,6 +217,7 @@ static inline void model_out2in(struct model *m)
     }
     if (p.proto == 1)
         p.src_port = p.dst_port;
+    model_numbers(m, &p, ref_flow_of(&m->ref, p.proto, p.dst_port, p.src, p.src_port), false);
     size_t len = model_build(m, m->packet, &p, 0, look);
     memcpy(m->before, m->packet, len);
     nat_prefetch(m->nat, 0, &(struct span){m->packet, len}, 1);

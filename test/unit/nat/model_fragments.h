@@ -35,9 +35,12 @@ static inline void model_datagram_open(struct model *m, struct model_datagram *d
     }
     if (p->proto == 1)
         *(d->outward ? &p->dst_port : &p->src_port) = d->outward ? p->src_port : p->dst_port;
+    p->seq = look;
+    p->ack = 77;
+    p->payload = 60;
     struct build b = {.proto = p->proto, .src = p->src, .dst = p->dst, .ttl = p->ttl, .src_port = p->src_port, .dst_port = p->dst_port,
                       .flags = p->flags, .id = id, .icmp_type = d->outward ? 8 : 0, .icmp_id = p->dst_port,
-                      .seq = look, .ack = 77, .payload_len = 60, .no_csum = p->proto == 17 && (look & 2) != 0};
+                      .seq = p->seq, .ack = p->ack, .payload_len = p->payload, .no_csum = p->proto == 17 && (look & 2) != 0};
     d->len = build_packet(d->packet, &b);
     d->cut = (uint8_t)(MODEL_FIRST_CUT + 8 + (look & 8));
 }

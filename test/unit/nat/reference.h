@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "nat/reference_tcp.h"
 #include "tether/nat.h"
 
 enum { REF_FLOWS = 12, REF_PORTS = 4, REF_PORT_LO = 61000, REF_RESTING = 64, REF_OWN_PORT = 80 /* opened at the external address */ };
@@ -21,7 +22,8 @@ struct ref_flow {
     uint8_t proto; /* of IP */
     uint32_t session, inside, remote;
     uint16_t inside_port, remote_port, port;
-    bool only_dns, syn[2], fin[2], rst[2]; /* [1]: from inside */
+    bool only_dns;
+    struct ref_tcp tcp;
     uint64_t expires_ms;
 };
 
@@ -40,6 +42,8 @@ struct ref_packet {
     uint8_t proto, ttl, flags;
     uint32_t session, src, dst;
     uint16_t src_port, dst_port;
+    uint32_t seq, ack; /* TCP */
+    uint8_t payload;
 };
 
 struct ref_outcome {
@@ -146,42 +150,36 @@ static inline void ref_end_session(struct ref_nat *n, uint32_t session)
             ref_end(n, &n->flows[i]);
 }
 
-static inline bool ref_closing(const struct ref_flow *f)
+/* @return false when the segment shall not pass */
+static inline bool ref_touch_tcp(struct ref_nat *n, struct ref_flow *f, bool outbound, const struct ref_packet *p)
 {
-    return f->rst[0] || f->rst[1] || (f->fin[0] && f->fin[1]);
-}
-
-static inline void ref_touch_tcp(struct ref_nat *n, struct ref_flow *f, bool outbound, uint8_t flags)
-{
-    bool was_closing = ref_closing(f);
-    if (flags & TCP_RST) {
-        f->rst[outbound] = true;
-    } else if (flags & TCP_SYN) {
-        if (outbound && !(flags & TCP_ACK) && was_closing)
-            for (int i = 0; i < 2; i++)
-                f->syn[i] = f->fin[i] = f->rst[i] = false;
-        f->syn[outbound] = true;
-    } else {
-        f->rst[outbound] = false;
-        if (flags & TCP_FIN)
-            f->fin[outbound] = true;
-    }
-    if (!ref_closing(f))
-        f->expires_ms = n->now_ms + (f->syn[0] && f->syn[1] ? 7440000 : 240000);
-    else if (!was_closing)
+    const struct ref_segment s = {.flags = p->flags, .seq = p->seq, .ack = p->ack, .payload = p->payload};
+    switch (ref_tcp(&f->tcp, outbound, &s)) {
+    case REF_REFUSE:
+        return false;
+    case REF_KEEP:
+        break;
+    case REF_ESTABLISHED:
+        f->expires_ms = n->now_ms + 7440000;
+        break;
+    default:
         f->expires_ms = n->now_ms + 240000;
+        break;
+    }
+    return true;
 }
 
-static inline void ref_touch(struct ref_nat *n, struct ref_flow *f, bool outbound, const struct ref_packet *p)
+static inline bool ref_touch(struct ref_nat *n, struct ref_flow *f, bool outbound, const struct ref_packet *p)
 {
     if (f->proto == 6) {
-        ref_touch_tcp(n, f, outbound, p->flags);
+        return ref_touch_tcp(n, f, outbound, p);
     } else if (outbound && f->proto == 17) {
         f->only_dns = f->only_dns && p->dst_port == 53;
         f->expires_ms = n->now_ms + (f->only_dns ? 30000 : 300000);
     } else if (outbound) {
         f->expires_ms = n->now_ms + 60000;
     }
+    return true;
 }
 
 static inline struct ref_outcome ref_result(enum nat_verdict verdict, enum drop reason)
@@ -200,8 +198,8 @@ static inline struct ref_outcome ref_deliver(struct ref_nat *n, const struct ref
         return ref_result(NAT_DROP, DROP_FILTERED);
     if (!hairpin && p->ttl <= 1)
         return ref_result(NAT_DROP, DROP_TTL);
-    if (f != NULL)
-        ref_touch(n, f, false, p);
+    if (f != NULL && !ref_touch(n, f, false, p))
+        return ref_result(NAT_DROP, DROP_WINDOW);
     f = any;
     struct ref_outcome out = ref_result(hairpin ? NAT_HAIRPIN : NAT_FORWARD, DROP_NONE);
     out.to = *p;
@@ -247,6 +245,8 @@ static inline struct ref_outcome ref_new_flow(struct ref_nat *n, const struct re
  */
 static inline struct ref_outcome ref_in2out(struct ref_nat *n, const struct ref_packet *p, uint16_t chosen)
 {
+    if (p->proto == 6 && !ref_flags_ok(p->flags))
+        return ref_result(NAT_DROP, DROP_BAD_HEADER);
     bool local = p->dst == REF_EXTERNAL, hairpin = local && p->proto != 1 && ref_owned(p->dst_port);
     if (hairpin && ref_map(n, p->proto, p->dst_port) == NULL)
         return ref_result(NAT_DROP, DROP_NO_FLOW);

@@ -125,7 +125,7 @@ static void nat_clamps_the_mss_both_ways(void **state)
     assert_int_equal(net_out(n, A, &syn), NAT_FORWARD);
     assert_int_equal(build_get16(got_l4(n) + 22), 1360);
     struct build back = {.proto = 6, .src = REMOTE, .src_port = 80, .dst = EXTERNAL, .dst_port = got_src_port(n),
-                         .flags = TCP_SYN | TCP_ACK, .tcp_options = big, .tcp_options_len = 4, .partial_csum = true};
+                         .flags = TCP_SYN | TCP_ACK, .ack = 1, .tcp_options = big, .tcp_options_len = 4, .partial_csum = true};
     assert_int_equal(net_in(n, &back), NAT_FORWARD);
     assert_int_equal(build_get16(got_l4(n) + 22), 1360);
     back.tcp_options = small;
@@ -141,7 +141,7 @@ static void nat_recognises_partial_checksums(void **state)
     struct net *n = net_new();
     uint16_t port = net_tcp_open(n, A);
     struct build b = {.proto = 6, .src = REMOTE, .src_port = 80, .dst = EXTERNAL, .dst_port = port, .flags = TCP_ACK,
-                      .payload_len = 60001, .partial_csum = true};
+                      .seq = ISN_OUTSIDE + 1, .ack = ISN_INSIDE + 1, .payload_len = 60001, .partial_csum = true};
     assert_int_equal(net_in(n, &b), NAT_FORWARD);
     assert_int_equal(n->r.len, 60041);
     assert_int_equal(n->r.offload.seg_len, 1460);
