@@ -110,6 +110,9 @@ int nat_set_lease(struct nat *nat, uint32_t session, struct nat_prefix lease, ui
 /** Forget a session with its lease and all its flows. */
 void nat_end_session(struct nat *nat, uint32_t session, uint64_t now_ms);
 
+/** May a laptop send there, by the policy alone? For who routes without this NAT. @param proto IP_PROTO_* @param dst_port 0 for ICMP; host order */
+bool nat_allows(const struct nat *nat, uint8_t proto, uint32_t dst, uint16_t dst_port);
+
 struct nat_stats {
     /* packets and bytes that were forwarded; a reply is counted with its reason in drops_ too */
     uint64_t in2out_packets, in2out_bytes, out2in_packets, out2in_bytes, replies, hairpins;

@@ -71,6 +71,8 @@ int host_bridge_open(struct host *host, const char *name, struct err *err);
 int host_bridge_join(struct host *host, const char *bridge, const char *tap, bool isolated, struct err *err);
 /** Let the kernel forward packets of a network that come by a device, under the address of the interface they leave by. */
 int host_masquerade(struct host *host, const char *ifname, struct host_cidr net, struct err *err);
+/** Of what the kernel forwards into a device, only answers pass, and what belongs to them. */
+int host_only_answers(struct host *host, const char *ifname, struct err *err);
 /** Route a prefix into a device of ours (goes with the device). 0.0.0.0/0 becomes 0/1 and 128/1. */
 int host_route_add(struct host *host, const char *ifname, struct host_cidr cidr, struct err *err);
 /** Route all IPv6 (::/1, 8000::/1) into our TUN so the role can refuse it; 0 also when the machine has no IPv6. */

@@ -168,3 +168,8 @@ const struct nat_stats *nat_stats(const struct nat *nat)
 {
     return &nat->stats;
 }
+
+bool nat_allows(const struct nat *nat, uint8_t proto, uint32_t dst, uint16_t dst_port)
+{
+    return nat_policy_allows(&nat->policy, proto, dst, dst_port);
+}

@@ -98,6 +98,11 @@ void server_on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_
         return;
     if (session->active != carrier_path(carrier)) /* the laptop changed its path; answers follow */
         session_activate(session, carrier_path(carrier));
+    if (s->setup.kernel_nat) {
+        if (s->kernel != NULL) /* else we are about to end */
+            server_kernel_send(s->kernel, session, packet, len, offload);
+        return;
+    }
     nat_in2out(s->nat, session->id, packet, len, offload, io_now_ms(s->loop), &r);
     if (r.verdict == NAT_FORWARD)
         to_internet(s, &r);
@@ -115,6 +120,10 @@ void server_on_too_big(void *ctx, struct carrier *carrier, uint8_t *packet, size
     struct nat_result r;
     uint8_t error[576];
     s->counters.too_big++;
+    if (session != NULL && s->kernel != NULL) {
+        server_kernel_too_big(s->kernel, session->id, packet, len, mtu);
+        return;
+    }
     if (session == NULL || ip4_parse(packet, len, &v) != DROP_NONE)
         return;
     size_t error_len = icmp_make_error(error, sizeof error, v.dst, ICMP_UNREACHABLE, ICMP_NEED_FRAG, (uint16_t)mtu, &v);
@@ -162,9 +171,9 @@ static int on_status(void *ctx, char *buf, size_t cap)
 {
     struct server *s = ctx;
     s->counters.carriers = s->carriers;
-    s->counters.capture_drops = capture_drops(s->capture);
-    s->counters.capture = capture_name(s->capture);
-    s->counters.inject = inject_name(s->inject);
+    s->counters.capture_drops = s->capture != NULL ? capture_drops(s->capture) : 0;
+    s->counters.capture = s->kernel != NULL ? "kernel" : capture_name(s->capture);
+    s->counters.inject = s->kernel != NULL ? "kernel" : inject_name(s->inject);
     s->counters.pool_lent = pbuf_pool_lent(s->pool);
     return server_status_json(&s->counters, s->sessions, nat_stats(s->nat), buf, cap);
 }
@@ -231,6 +240,12 @@ static int open_link(struct server *s, struct err *err)
     const struct server_setup *u = &s->setup;
     const uint16_t lo = u->nat.config.port_lo, hi = u->nat.config.port_hi;
     struct capture_filter filter = {.addr = u->external, .port_lo = lo, .port_hi = hi};
+    if (u->kernel_nat) {
+        int refused = server_kernel_open(s, err);
+        if (!refused)
+            learn_own_addresses(s);
+        return refused;
+    }
     int failed = host_open(s->common->state_dir, "server", &s->host, err);
     if (!failed)
         failed = host_reserve_ports(s->host, lo, hi, err);
@@ -320,6 +335,8 @@ static void close_all(struct server *s)
     io_hook_close(s->flush);
     control_close(s->control);
     capture_close(s->capture);
+    server_kernel_close(s->kernel);
+    s->kernel = NULL;
     if (s->loop != NULL)
         io_loop_free(s->loop); /* carriers end here */
     s->loop = NULL;

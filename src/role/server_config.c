@@ -27,6 +27,10 @@ const struct opt server_options[] = {
      "serve the page for phones too, at this port (default: no page)", 1, 65535},
     {"udp", 0, OPT_NUMBER, offsetof(struct server_config, udp_port), "PORT",
      "take laptops by UDP too, at this port, e.g. 3000 (default: no UDP)", 1, 65535},
+    {"nat", 0, OPT_TEXT, offsetof(struct server_config, nat_kind), "WHO",
+     "who translates: user (default), tether's own NAT; or kernel, by a TUN, forwarding and nftables", 0, 0},
+    {"between", 0, OPT_FLAG, offsetof(struct server_config, between), "",
+     "with --nat kernel: let laptops reach each other by their leases of 10.1.0.0/16", 0, 0},
     {"tls-cert", 0, OPT_TEXT, offsetof(struct server_config, tls_cert), "FILE",
      "speak wss:// with this certificate chain (PEM); needs --tls-key", 0, 0},
     {"tls-key", 0, OPT_TEXT, offsetof(struct server_config, tls_key), "FILE", "the certificate's private key (PEM)", 0, 0},
@@ -40,7 +44,7 @@ const struct opt server_options[] = {
 void server_defaults(void *config)
 {
     struct server_config *c = config;
-    *c = (struct server_config){.port = 8080, .capture = "auto", .inject = "auto"};
+    *c = (struct server_config){.port = 8080, .capture = "auto", .inject = "auto", .nat_kind = "user"};
     nat_options_defaults(&c->nat);
 }
 
@@ -94,6 +98,19 @@ static int check_iface(const struct server_config *c, struct server_setup *u, st
     return 0;
 }
 
+static int check_nat_kind(const struct server_config *c, struct server_setup *u, struct err *err)
+{
+    u->kernel_nat = strcmp(c->nat_kind, "kernel") == 0;
+    u->between = c->between;
+    if (!u->kernel_nat && strcmp(c->nat_kind, "user") != 0)
+        err_set(err, -EINVAL, "--nat %s: say user or kernel", c->nat_kind);
+    else if (c->between && !u->kernel_nat)
+        err_set(err, -EINVAL, "--between: needs --nat kernel, which gives each laptop an address of its own");
+    else
+        return 0;
+    return ROLE_BAD_USAGE;
+}
+
 static int check_tls(const struct server_config *c, struct server_setup *u, struct err *err)
 {
     if ((c->tls_cert == NULL) != (c->tls_key == NULL)) {
@@ -121,6 +138,8 @@ int server_setup_check(const struct role_common *common, const struct server_con
         failed = parse_kind("inject", config->inject, "raw", &u->inject, err);
     if (!failed)
         failed = check_tls(config, u, err);
+    if (!failed)
+        failed = check_nat_kind(config, u, err);
     if (!failed)
         failed = check_iface(config, u, err);
     if (failed)

@@ -15,7 +15,8 @@ struct server_config {
     struct opt_texts listen;
     struct nat_options nat;
     long port, web_port, udp_port;
-    bool plain;
+    bool plain, between;
+    const char *nat_kind;
 };
 extern const struct opt server_options[];
 void server_defaults(void *config);
@@ -30,7 +31,7 @@ struct server_setup {
     const char *listen[OPT_TEXTS_MAX];
     size_t listen_count;
     struct nat_setup nat;
-    bool plain, key_is_fresh;
+    bool plain, key_is_fresh, kernel_nat, between;
     uint8_t key[TLS_KEY_LEN];
     char key_text[KEY_TEXT_LEN + 1];
 };

@@ -1,6 +1,7 @@
 /*
  * role/server_laptop.c - the server's laptops: a phone's websocket becomes a carrier, its HELLO finds or makes the session
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -35,6 +36,15 @@ static int say_welcome(struct server *s, struct carrier *carrier, const struct s
     return 0;
 }
 
+/* With the kernel's NAT: an address of its own, which the other laptops and the machine itself know it by. */
+static void lend(struct server *s, struct session *session, uint32_t inside)
+{
+    char text[INET_ADDRSTRLEN];
+    struct in_addr in = {htonl(server_kernel_lease(s->kernel, session->id, inside))};
+    inet_ntop(AF_INET, &in, text, sizeof text);
+    log_info("server", session->peer, "lease", "session=%x address=%s", session->id, text);
+}
+
 static int on_hello(void *ctx, struct carrier *carrier, const struct frame_hello *hello)
 {
     struct server *s = ctx;
@@ -52,6 +62,8 @@ static int on_hello(void *ctx, struct carrier *carrier, const struct frame_hello
     }
     say_welcome(s, carrier, session, resumed);
     attach(s, carrier, session, hello->mtu);
+    if (s->kernel != NULL)
+        lend(s, session, hello->inside);
     if (hello->inside != 0)
         nat_set_lease(s->nat, session->id, (struct nat_prefix){hello->inside, 32}, io_now_ms(s->loop));
     log_info("server", carrier_peer(carrier), "laptop up", "session=%x %s", session->id,
@@ -119,6 +131,8 @@ static bool attach_plain(struct server *s, struct carrier *carrier)
         return false;
     session->plain = true;
     attach(s, carrier, session, s->setup.link_mtu);
+    if (s->kernel != NULL)
+        lend(s, session, 0);
     return true;
 }
 
@@ -179,6 +193,8 @@ void server_on_session_ended(void *ctx, struct session *session)
     for (size_t i = 0; i < s->carriers; i++)
         if (carrier_owner(s->carrier[i]) == session)
             carrier_set_owner(s->carrier[i], NULL);
+    if (s->kernel != NULL)
+        server_kernel_forget(s->kernel, session->id);
     if (s->loop != NULL) /* else the NAT itself is about to go */
         nat_end_session(s->nat, session->id, io_now_ms(s->loop));
 }

@@ -12,6 +12,7 @@
 #include "io/stream.h"
 #include "io/udp_server.h"
 #include "role/server_config.h"
+#include "role/server_kernel.h"
 #include "role/server_status.h"
 #include "tether/nat.h"
 
@@ -32,6 +33,7 @@ struct server {
     struct stream_tls *outer; /* what browsers check (wss://); NULL: ws:// */
     struct pbuf_pool *pool;
     struct nat *nat;
+    struct server_kernel *kernel; /* NULL: the NAT, capture and inject do it */
     struct capture *capture;
     struct inject *inject;
     struct session_table *sessions;

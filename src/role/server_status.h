@@ -10,7 +10,7 @@
 struct server_counters {
     const char *capture, *inject; /**< which kind runs */
     size_t carriers, pool_lent;
-    uint64_t carriers_refused, wrong_keys, inject_failed, too_big, pool_empty, capture_drops;
+    uint64_t carriers_refused, wrong_keys, inject_failed, too_big, pool_empty, capture_drops, spoofed;
 };
 
 /** @return length of the JSON text, or -1 when it does not fit */

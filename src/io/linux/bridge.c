@@ -163,3 +163,13 @@ int host_masquerade(struct host *host, const char *ifname, struct host_cidr net,
     journal_dir_unlock(host->dir_fd);
     return rc != 0 ? rc : nft_add(host, body, err);
 }
+
+int host_only_answers(struct host *host, const char *ifname, struct err *err)
+{
+    char body[NFT_BODY_MAX];
+    if (strpbrk(ifname, "\"\\{};") != NULL)
+        return err_set(err, -EINVAL, "device %s: a name that nft cannot quote", ifname);
+    snprintf(body, sizeof body, "chain pass { type filter hook forward priority 0; policy accept; "
+             "oifname \"%s\" ct state established,related accept; oifname \"%s\" drop; };", ifname, ifname);
+    return nft_add(host, body, err);
+}
