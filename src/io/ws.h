@@ -35,6 +35,7 @@ enum ws_close_code {
     WS_CLOSE_VERSION = 4005,    /* the ends speak different versions */
     WS_CLOSE_NO_KEY_SPOKEN = 4006, /* one side is --plain, the other is not */
     WS_CLOSE_LAYER = 4007,      /* one side runs with --tap, the other does not */
+    WS_CLOSE_SAME_NODE = 4008,  /* a hub has this node behind another websocket already */
 };
 
 struct ws_events {

@@ -57,6 +57,7 @@ static void attach(struct bridge *b, struct bridge_node *n, struct carrier *carr
     struct path *path = carrier_path(carrier);
     path->up = true;
     snprintf(n->session.peer, sizeof n->session.peer, "%s", carrier_peer(carrier));
+    n->leaving = false;
     carrier_set_owner(carrier, n);
     struct path *evicted = session_attach(&n->session, path);
     if (evicted != NULL)
@@ -117,6 +118,9 @@ static int on_activate(void *ctx, struct carrier *carrier)
 static void on_bye(void *ctx, struct carrier *carrier, const struct frame_bye *bye)
 {
     struct bridge *b = ctx;
+    struct bridge_node *n = carrier_owner(carrier);
+    if (n != NULL)
+        n->leaving = true;
     log_info(b->setup->role, carrier_peer(carrier), "node says goodbye", "code=%u reason=\"%s\"", bye->code, bye->text);
 }
 
@@ -145,7 +149,7 @@ static void on_closed(void *ctx, struct carrier *carrier, int failure, const cha
     struct bridge_node *n = carrier_owner(carrier);
     if (n != NULL)
         session_detach(&n->session, carrier_path(carrier), io_now_us());
-    if (n != NULL && n->session.path_count == 0) /* its stations may turn up elsewhere at once */
+    if (n != NULL && n->session.path_count == 0 && n->leaving) /* its stations may turn up elsewhere at once */
         mac_table_forget_port(b->stations, n->port);
     if (b->setup->plain)
         for (size_t i = 0; i < b->legs; i++)

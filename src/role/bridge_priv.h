@@ -27,6 +27,7 @@ struct bridge_node {
     uint32_t node;          /**< its number; 0: plain */
     uint32_t port;          /**< in bridge.node and the MAC table */
     char name[FRAME_NAME_MAX + 1];
+    bool leaving;           /**< it said goodbye */
 };
 
 struct bridge_counters {

@@ -13,6 +13,7 @@
 #include "io/stream.h"
 #include "io/tls_psk.h"
 #include "io/ws.h"
+#include "role/relay_hub.h"
 #include "role/role.h"
 
 enum {
@@ -25,6 +26,7 @@ enum {
 
 struct relay_config {
     const char *local, *remote, *ca;
+    struct opt_texts hub;
 };
 
 struct early {
@@ -63,6 +65,8 @@ static const struct opt options[] = {
      "websocket of the laptop (default ws://169.254.134.89:6354/websocket)", 0, 0},
     {"remote", 0, OPT_TEXT, offsetof(struct relay_config, remote), "URL",
      "websocket of the server, e.g. ws://203.0.113.5:8080 (needed)", 0, 0},
+    {"hub", 0, OPT_TEXTS, offsetof(struct relay_config, hub), "URL",
+     "layer 2: a node to join with the others, instead of --local and --remote; two or more", 0, 0},
     {"ca", 0, OPT_TEXT, offsetof(struct relay_config, ca), "FILE",
      "for wss://, also believe the certificates in this PEM file", 0, 0},
     {0},
@@ -247,6 +251,8 @@ static int run(const struct role_common *common, const void *config, struct err 
     struct relay r = {.backoff_ms = BACKOFF_MIN_MS};
     const struct relay_config *c = config;
     (void)common;
+    if (c->hub.count > 0)
+        return relay_hub_run(c->hub.item, c->hub.count, c->ca, err);
     int failed = prepare_leg(&r, &r.local, "laptop", c->local, &r.remote, err);
     if (!failed)
         failed = prepare_leg(&r, &r.remote, "server", c->remote, &r.local, err);

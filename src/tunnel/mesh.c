@@ -126,3 +126,39 @@ bool mesh_roster_tick(struct mesh_roster *r, uint64_t now_us)
     r->announced_us = now_us;
     return true;
 }
+
+/* --- the hub's side --- */
+
+static int leg_of(const struct mesh_board *b, uint32_t node)
+{
+    for (int leg = 0; leg < MESH_LEGS_MAX; leg++)
+        if (b->node[leg] == node)
+            return leg;
+    return MESH_TO_NOBODY;
+}
+
+int mesh_board_route(struct mesh_board *b, size_t leg, const uint8_t *data, size_t len)
+{
+    struct mesh_header h;
+    if (!mesh_get_header(data, len, &h) || h.from == 0 || h.kind == MESH_GONE)
+        return MESH_TO_NOBODY;
+    if (b->node[leg] == 0) { /* who speaks first on a leg lives there */
+        if (leg_of(b, h.from) >= 0)
+            return MESH_TO_CLASH;
+        b->node[leg] = h.from;
+    }
+    if (h.from != b->node[leg])
+        return MESH_TO_NOBODY;
+    if (h.to == MESH_ALL)
+        return h.kind == MESH_ANNOUNCE ? MESH_TO_ALL : MESH_TO_NOBODY;
+    int to = leg_of(b, h.to);
+    return to == (int)leg ? MESH_TO_NOBODY : to;
+}
+
+bool mesh_board_ended(struct mesh_board *b, size_t leg, uint8_t *ret_gone)
+{
+    const struct mesh_header gone = {.kind = MESH_GONE, .from = b->node[leg], .to = MESH_ALL};
+    b->node[leg] = 0;
+    mesh_put_header(ret_gone, &gone);
+    return gone.from != 0;
+}

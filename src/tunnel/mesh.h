@@ -90,4 +90,15 @@ void mesh_roster_closed(struct mesh_roster *r, struct mesh_peer *peer, bool fail
 /** About once a second. @return true: announce yourself to all now */
 bool mesh_roster_tick(struct mesh_roster *r, uint64_t now_us);
 
+/** The hub's side: which node is behind which leg. All zeros at first. */
+enum { MESH_LEGS_MAX = MESH_PEERS_MAX + 1 };
+struct mesh_board {
+    uint32_t node[MESH_LEGS_MAX]; /**< 0: not known yet */
+};
+enum { MESH_TO_NOBODY = -1, MESH_TO_ALL = -2, MESH_TO_CLASH = -3 /* its node is behind another leg: close this one */ };
+/** For whom a message is. @param leg where it came from @param data its beginning, the header at least @return a leg, or one of the above */
+int mesh_board_route(struct mesh_board *b, size_t leg, const uint8_t *data, size_t len);
+/** A leg's websocket ended. @param ret_gone MESH_HEADER_LEN bytes to tell all others @return false: no node was behind it, there is nothing to tell */
+bool mesh_board_ended(struct mesh_board *b, size_t leg, uint8_t *ret_gone);
+
 #endif

@@ -158,6 +158,8 @@ def dhcp(source, sink):
 
 def count_frames(net, number=200):
     """Every node sends numbered frames to all, to groups and to each other alone: each arrives once where it must, and nowhere else."""
+    for a, b in net.pairs():  # from here on everybody knows who lives where
+        ping(a, b.ip, 1)
     listeners = [n.host.popen("listen", *FRAMES, "listen", "tap0").wait_log("listening") for n in net.nodes]
     expected = {n.host.name: {} for n in net.nodes}
     for a in net.nodes:

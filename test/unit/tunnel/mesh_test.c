@@ -22,6 +22,7 @@ struct world {
     struct node node[NODES + 1]; /* by number, 1 and up */
     struct mesh_header queue[QUEUE]; /* what is under way, in order */
     size_t first, last;
+    struct mesh_board board; /* leg i is node i's */
     struct rng rng;
     uint64_t now_us;
     size_t starts;
@@ -72,24 +73,29 @@ static void deliver(struct world *w, uint32_t to, const struct mesh_header *h)
     }
 }
 
-/* The hub: by its header alone, and only to legs that are open. */
+/* The hub: by the board, and only to legs that are open. Its own GONE goes to all. */
 static void hub(struct world *w)
 {
     while (w->first < w->last) {
         struct mesh_header h = w->queue[w->first++ % QUEUE];
+        uint8_t bytes[MESH_HEADER_LEN];
+        mesh_put_header(bytes, &h);
         if (!w->node[h.from].leg && h.kind != MESH_GONE)
             continue;
+        int to = h.kind == MESH_GONE ? MESH_TO_ALL : mesh_board_route(&w->board, h.from, bytes, sizeof bytes);
         for (uint32_t i = 1; i <= NODES; i++)
-            if (w->node[i].leg && i != h.from && (h.to == MESH_ALL || h.to == i))
+            if (w->node[i].leg && i != h.from && (to == MESH_TO_ALL || to == (int)i))
                 deliver(w, i, &h);
     }
 }
 
 static void leg_down(struct world *w, uint32_t i)
 {
+    uint8_t gone[MESH_HEADER_LEN];
     w->node[i].leg = false;
     memset(w->node[i].up, 0, sizeof w->node[i].up);
-    send(w, MESH_GONE, 0, i, MESH_ALL);
+    if (mesh_board_ended(&w->board, i, gone))
+        send(w, MESH_GONE, 0, i, MESH_ALL);
 }
 
 static void leg_up(struct world *w, uint32_t i)
@@ -264,9 +270,41 @@ static void the_header_looks_as_documented(void **state)
     guard_done(&guard);
 }
 
+static int route(struct mesh_board *b, size_t leg, uint8_t kind, uint32_t from, uint32_t to)
+{
+    uint8_t bytes[MESH_HEADER_LEN];
+    mesh_put_header(bytes, &(struct mesh_header){kind, 0, from, to});
+    return mesh_board_route(b, leg, bytes, sizeof bytes);
+}
+
+static void a_hub_passes_on_what_its_legs_may_say(void **state)
+{
+    struct mesh_board b = {{0}};
+    uint8_t gone[MESH_HEADER_LEN];
+    struct mesh_header h;
+    (void)state;
+    assert_int_equal(route(&b, 3, MESH_ANNOUNCE, 70, MESH_ALL), MESH_TO_ALL);
+    assert_int_equal(route(&b, 5, MESH_DATA, 90, 70), 3);
+    assert_int_equal(route(&b, 3, MESH_OPEN, 70, 90), 5);
+    assert_int_equal(route(&b, 3, MESH_CLOSE, 70, 91), MESH_TO_NOBODY); /* unknown */
+    assert_int_equal(route(&b, 3, MESH_DATA, 70, 70), MESH_TO_NOBODY);  /* itself */
+    assert_int_equal(route(&b, 3, MESH_DATA, 90, 70), MESH_TO_NOBODY);  /* another's name */
+    assert_int_equal(route(&b, 3, MESH_DATA, 70, MESH_ALL), MESH_TO_NOBODY);
+    assert_int_equal(route(&b, 3, MESH_GONE, 70, MESH_ALL), MESH_TO_NOBODY);
+    assert_int_equal(route(&b, 3, MESH_ANNOUNCE, 0, MESH_ALL), MESH_TO_NOBODY);
+    assert_int_equal(route(&b, 6, MESH_ANNOUNCE, 70, MESH_ALL), MESH_TO_CLASH);
+    assert_false(mesh_board_ended(&b, 6, gone));
+    assert_true(mesh_board_ended(&b, 3, gone));
+    assert_true(mesh_get_header(gone, sizeof gone, &h) && h.kind == MESH_GONE && h.from == 70 && h.to == MESH_ALL);
+    assert_int_equal(route(&b, 5, MESH_DATA, 90, 70), MESH_TO_NOBODY);
+    assert_int_equal(route(&b, 6, MESH_ANNOUNCE, 70, MESH_ALL), MESH_TO_ALL);
+    assert_int_equal(mesh_board_route(&b, 6, gone, MESH_HEADER_LEN - 1), MESH_TO_NOBODY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hub_passes_on_what_its_legs_may_say),
         cmocka_unit_test(the_header_looks_as_documented),
         cmocka_unit_test(what_is_not_for_us_is_ignored),
         cmocka_unit_test(pairs_find_each_other_at_once),
