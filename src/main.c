@@ -13,11 +13,11 @@
 #include "role/role.h"
 
 static const struct role *const roles[] = {
-    &role_client, &role_server, &role_serve_web, &role_relay, &role_switch, &role_key, &role_status, &role_check, &role_cleanup,
+    &role_client, &role_server, &role_serve_web, &role_relay, &role_switch, &role_key, &role_run, &role_status, &role_check, &role_cleanup,
 };
 enum { ROLE_COUNT = sizeof roles / sizeof roles[0] };
 
-static const struct opt common_options[] = {
+const struct opt role_common_options[] = {
     {"config", 0, OPT_TEXT, offsetof(struct role_common, config), "FILE",
      "read options from this INI file too, a section per role; the command line wins", 0, 0},
     {"state-dir", 0, OPT_TEXT, offsetof(struct role_common, state_dir), "DIR",
@@ -42,7 +42,7 @@ static void print_role_help(const struct role *role)
 {
     printf("tether %s - %s\n\n  e.g.  %s\n\n", role->name, role->summary, role->example);
     opt_help(stdout, role->options);
-    opt_help(stdout, common_options);
+    opt_help(stdout, role_common_options);
     printf("  -h, --help                     this text\n");
     if (role->more != NULL) {
         printf("\n%s\n\n", role->more_title);
@@ -73,11 +73,15 @@ static const char *config_path(int argc, char **argv)
 static int configure(const struct role *role, struct role_common *common, void *config, int argc, char **argv,
                      struct config_file **ret_file, struct err *err)
 {
-    const struct opt *tables[] = {role->options, common_options, role->more, NULL};
+    const struct opt *tables[] = {role->options, role_common_options, role->more, NULL};
     void *configs[] = {config, common, (char *)config + role->more_offset};
     if (role->defaults != NULL)
         role->defaults(config);
-    const char *path = config_path(argc, argv);
+    if (role->takes_file && argc > 0 && argv[0][0] != '-') {
+        common->config = argv[0];
+        argc--, argv++;
+    }
+    const char *path = common->config != NULL ? common->config : config_path(argc, argv);
     int failed = path ? config_file_load(path, role->name, tables, configs, ret_file, err) : 0;
     if (!failed)
         failed = opt_parse(tables, configs, argc, argv, err);

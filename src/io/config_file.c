@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <ini.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,24 @@ int config_file_load(const char *path, const char *section, const struct opt *co
         return code;
     }
     *ret_file = file;
+    return 0;
+}
+
+/* inih tells of pairs only, and a section may be empty. */
+int config_file_sections(const char *path, void (*cb)(void *ctx, const char *name), void *ctx, struct err *err)
+{
+    char line[INI_MAX_LINE];
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return err_set(err, -errno, "%s: cannot be read (%s); name an INI file", path, strerror(errno));
+    while (fgets(line, sizeof line, f) != NULL) {
+        char *at = line + strspn(line, " \t"), *end = strchr(at, ']');
+        if (*at != '[' || end == NULL)
+            continue;
+        *end = '\0';
+        cb(ctx, at + 1);
+    }
+    fclose(f);
     return 0;
 }
 

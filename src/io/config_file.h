@@ -23,6 +23,8 @@ struct config_file;
  */
 int config_file_load(const char *path, const char *section, const struct opt *const *tables, void *const *configs,
                      struct config_file **ret_file, struct err *err);
+/** Name each section, in the file's order; one may come twice. @return 0, or -errno with err */
+int config_file_sections(const char *path, void (*cb)(void *ctx, const char *name), void *ctx, struct err *err);
 void config_file_free(struct config_file *file);
 
 #endif

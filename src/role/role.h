@@ -24,6 +24,8 @@ struct role_common {
 /** run() returns this for a mistake in the command line that the table could not see: exit code 2. */
 enum { ROLE_BAD_USAGE = -1000000 };
 
+struct hosted;
+
 struct role {
     const char *name;
     const char *summary;       /**< one line in the list of roles */
@@ -36,9 +38,13 @@ struct role {
     void (*defaults)(void *config); /**< may be NULL */
     /** Runs until told to stop. @return 0, -errno or ROLE_BAD_USAGE; then err says why in one line */
     int (*run)(const struct role_common *common, const void *config, struct err *err);
+    const struct hosted *hosted; /**< NULL, or how it shares a process with others (hosted.h) */
+    bool takes_file;             /**< a first argument without dashes is --config */
 };
+/** Options every role has; of a struct role_common. */
+extern const struct opt role_common_options[];
 
 extern const struct role role_client, role_server, role_serve_web, role_relay, role_switch, role_key, role_cleanup, role_status,
-    role_check;
+    role_check, role_run;
 
 #endif

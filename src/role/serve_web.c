@@ -1,11 +1,11 @@
 /* role/serve_web.c - tether serve-web: the page on a public address, from where a phone is sent to its laptop */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "io/http_server.h"
+#include "role/hosted.h"
 #include "role/page_state.h"
 #include "role/role.h"
 
@@ -46,13 +46,6 @@ static int on_json(void *ctx, const char *path, char *buf, size_t cap)
 
 static const struct http_handlers handlers = {.json = on_json, .page = true};
 
-static void on_signal(void *ctx, int signo)
-{
-    struct serve_web *w = ctx;
-    log_info("serve-web", NULL, "stopping", "signal=%d", signo);
-    io_loop_stop(w->loop);
-}
-
 static int listen_on(struct serve_web *w, const char *addr, struct err *err)
 {
     int failed = http_server_open(w->loop, addr, (uint16_t)w->config->port, &handlers, w, &w->listener[w->listeners], err);
@@ -74,24 +67,38 @@ static int listen_all(struct serve_web *w, struct err *err)
     return failed;
 }
 
-static int run(const struct role_common *common, const void *config, struct err *err)
+static int on_open(const struct role_common *common, const void *config, struct io_loop *loop, void **ret_self, struct err *err)
 {
-    struct serve_web w = {.config = config};
+    struct serve_web *w = calloc(1, sizeof *w);
     struct ws_url url;
     (void)common;
-    if (w.config->server != NULL && ws_url_parse(w.config->server, &url, err) < 0)
+    if (w == NULL)
+        return -ENOMEM;
+    *ret_self = w;
+    w->config = config;
+    w->loop = loop;
+    if (w->config->server != NULL && ws_url_parse(w->config->server, &url, err) < 0)
         return ROLE_BAD_USAGE;
-    int failed = io_loop_new(&w.loop);
-    if (!failed)
-        failed = io_on_signals(w.loop, on_signal, &w);
-    if (!failed)
-        failed = listen_all(&w, err);
-    if (!failed)
-        failed = io_loop_run(w.loop);
-    for (size_t i = 0; i < w.listeners; i++)
-        http_server_close(w.listener[i]);
-    io_loop_free(w.loop);
-    return failed;
+    return listen_all(w, err);
+}
+
+static void on_close(void *self)
+{
+    struct serve_web *w = self;
+    for (size_t i = 0; i < w->listeners; i++)
+        http_server_close(w->listener[i]);
+}
+
+static void on_done(void *self)
+{
+    free(self);
+}
+
+static const struct hosted hosted = {.open = on_open, .close = on_close, .done = on_done};
+
+static int run(const struct role_common *common, const void *config, struct err *err)
+{
+    return hosted_run_alone(&role_serve_web, common, config, err);
 }
 
 const struct role role_serve_web = {
@@ -102,4 +109,5 @@ const struct role role_serve_web = {
     .config_size = sizeof(struct serve_web_config),
     .defaults = set_defaults,
     .run = run,
+    .hosted = &hosted,
 };

@@ -9,12 +9,12 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "role/bridge.h"
+#include "role/hosted.h"
 #include "role/page_state.h"
 #include "role/server_priv.h"
 
@@ -204,14 +204,6 @@ static void on_tick(void *ctx)
     session_table_expire(s->sessions, io_now_us());
 }
 
-static void on_signal(void *ctx, int signo)
-{
-    struct server *s = ctx;
-    log_info("server", NULL, "stopping", "signal=%s", signo == SIGINT ? "INT" : signo == SIGTERM ? "TERM" : "HUP");
-    server_say_goodbye(s);
-    io_loop_stop(s->loop);
-}
-
 /* Which resolvers laptops are told: ours, unless they live on our loopback, where no laptop gets to. */
 static void choose_resolvers(struct server *s)
 {
@@ -299,11 +291,7 @@ static int open_outer(struct server *s, struct err *err)
 
 static int open_all(struct server *s, struct err *err)
 {
-    int failed = io_loop_new(&s->loop);
-    if (!failed)
-        failed = io_on_signals(s->loop, on_signal, s);
-    if (!failed)
-        failed = pbuf_pool_new(POOL_BYTES, &s->pool);
+    int failed = pbuf_pool_new(POOL_BYTES, &s->pool);
     if (!failed && !s->setup.plain)
         failed = tls_context_new(true, s->setup.key, &s->tls, err);
     if (!failed)
@@ -325,8 +313,14 @@ static int open_all(struct server *s, struct err *err)
     return failed;
 }
 
-static void close_all(struct server *s)
+static void on_leave(void *self)
 {
+    server_say_goodbye(self);
+}
+
+static void on_close(void *self)
+{
+    struct server *s = self;
     for (size_t i = 0; i < s->listeners; i++)
         http_server_close(s->listener[i]);
     for (size_t i = 0; i < s->udps; i++)
@@ -337,8 +331,12 @@ static void close_all(struct server *s)
     capture_close(s->capture);
     server_kernel_close(s->kernel);
     s->kernel = NULL;
-    if (s->loop != NULL)
-        io_loop_free(s->loop); /* carriers end here */
+}
+
+/* The carriers have ended with the loop. */
+static void on_done(void *self)
+{
+    struct server *s = self;
     s->loop = NULL;
     inject_close(s->inject);
     session_table_free(s->sessions);
@@ -348,6 +346,7 @@ static void close_all(struct server *s)
     tls_context_free(s->tls_udp);
     stream_tls_free(s->outer);
     pbuf_pool_free(s->pool);
+    free(s);
 }
 
 /* With --tap the server is a node of an Ethernet like the others: no NAT. */
@@ -362,30 +361,37 @@ static int run_bridge(const struct role_common *common, const struct server_setu
     return bridge_run(&u, err);
 }
 
-static int run(const struct role_common *common, const void *config, struct err *err)
+static int on_open(const struct role_common *common, const void *config, struct io_loop *loop, void **ret_self, struct err *err)
 {
     struct server *s = calloc(1, sizeof *s);
     if (s == NULL)
         return -ENOMEM;
+    *ret_self = s;
     s->common = common;
+    s->loop = loop;
     int failed = server_setup_check(common, config, &s->setup, err);
     if (!failed && s->setup.tap != NULL) {
-        failed = run_bridge(common, &s->setup, err);
-        free(s);
+        err_set(err, -EINVAL, "--tap: a server of layer 2 runs by itself: tether server --tap NAME");
+        failed = ROLE_BAD_USAGE;
+    }
+    if (failed)
         return failed;
-    }
-    if (!failed) {
-        s->welcome = (struct frame_welcome){
-            .version = FRAME_VERSION, .mtu = s->setup.link_mtu, .external = s->setup.external};
-        failed = open_all(s, err);
-    }
-    if (!failed) {
+    s->welcome = (struct frame_welcome){.version = FRAME_VERSION, .mtu = s->setup.link_mtu, .external = s->setup.external};
+    failed = open_all(s, err);
+    if (!failed)
         server_setup_announce(&s->setup);
-        failed = io_loop_run(s->loop);
-    }
-    close_all(s);
-    free(s);
     return failed;
+}
+
+static const struct hosted hosted = {.open = on_open, .leave = on_leave, .close = on_close, .done = on_done};
+
+static int run(const struct role_common *common, const void *config, struct err *err)
+{
+    struct server_setup setup;
+    if (((const struct server_config *)config)->tap == NULL)
+        return hosted_run_alone(&role_server, common, config, err);
+    int failed = server_setup_check(common, config, &setup, err);
+    return failed ? failed : run_bridge(common, &setup, err);
 }
 
 const struct role role_server = {
@@ -399,4 +405,5 @@ const struct role role_server = {
     .config_size = sizeof(struct server_config),
     .defaults = server_defaults,
     .run = run,
+    .hosted = &hosted,
 };

@@ -9,12 +9,12 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "io/tls_psk.h"
+#include "role/hosted.h"
 #include "role/switch_priv.h"
 
 enum { TICK_MS = 1000 };
@@ -92,13 +92,6 @@ static void on_tick(void *ctx)
         switch_nat_tick(sw);
 }
 
-static void on_signal(void *ctx, int signo)
-{
-    struct switch_role *sw = ctx;
-    log_info("switch", NULL, "stopping", "signal=%s", signo == SIGINT ? "INT" : signo == SIGTERM ? "TERM" : "HUP");
-    io_loop_stop(sw->loop);
-}
-
 static bool is_vacant(void *ctx, uint32_t addr, uint64_t mac)
 {
     struct switch_role *sw = ctx;
@@ -173,9 +166,7 @@ static int open_all(struct switch_role *sw, struct err *err)
     sw->ports = sw->setup.guests + 1; /* and the uplink */
     sw->guest = calloc(sw->ports, sizeof(struct switch_guest *));
     sw->waiting = calloc(sw->ports, sizeof(struct switch_guest *));
-    int failed = sw->guest == NULL || sw->waiting == NULL ? -ENOMEM : io_loop_new(&sw->loop);
-    if (!failed)
-        failed = io_on_signals(sw->loop, on_signal, sw);
+    int failed = sw->guest == NULL || sw->waiting == NULL ? -ENOMEM : 0;
     if (!failed)
         failed = open_ether(sw, err);
     if (!failed && sw->setup.uplink == UPLINK_NAT)
@@ -197,8 +188,9 @@ static int open_all(struct switch_role *sw, struct err *err)
     return failed;
 }
 
-static void close_all(struct switch_role *sw)
+static void on_close(void *self)
 {
+    struct switch_role *sw = self;
     for (size_t i = 0; i < sw->listeners; i++)
         http_server_close(sw->listener[i]);
     for (uint32_t p = 0; sw->guest != NULL && p < sw->ports; p++)
@@ -210,8 +202,12 @@ static void close_all(struct switch_role *sw)
     control_close(sw->control);
     switch_nat_close(sw->nat);
     switch_tap_close(sw);
-    if (sw->loop != NULL)
-        io_loop_free(sw->loop); /* guests end here */
+}
+
+/* The guests have ended with the loop. */
+static void on_done(void *self)
+{
+    struct switch_role *sw = self;
     lines_close(sw->leases);
     gateway_free(sw->gateway);
     dhcp_server_free(sw->dhcp);
@@ -221,6 +217,7 @@ static void close_all(struct switch_role *sw)
     stream_tls_free(sw->outer);
     free(sw->guest);
     free(sw->waiting);
+    free(sw);
 }
 
 static void announce(const struct switch_role *sw)
@@ -233,22 +230,27 @@ static void announce(const struct switch_role *sw)
              u->uplink == UPLINK_NAT ? u->iface : u->uplink == UPLINK_TAP ? u->tap : "none", u->guests, u->isolate ? " isolate=yes" : "");
 }
 
-static int run(const struct role_common *common, const void *config, struct err *err)
+static int on_open(const struct role_common *common, const void *config, struct io_loop *loop, void **ret_self, struct err *err)
 {
     struct switch_role *sw = calloc(1, sizeof *sw);
     if (sw == NULL)
         return -ENOMEM;
+    *ret_self = sw;
     sw->common = common;
+    sw->loop = loop;
     int failed = switch_setup_check(config, &sw->setup, err);
     if (!failed)
         failed = open_all(sw, err);
-    if (!failed) {
+    if (!failed)
         announce(sw);
-        failed = io_loop_run(sw->loop);
-    }
-    close_all(sw);
-    free(sw);
     return failed;
+}
+
+static const struct hosted hosted = {.open = on_open, .close = on_close, .done = on_done};
+
+static int run(const struct role_common *common, const void *config, struct err *err)
+{
+    return hosted_run_alone(&role_switch, common, config, err);
 }
 
 const struct role role_switch = {
@@ -262,4 +264,5 @@ const struct role role_switch = {
     .config_size = sizeof(struct switch_args),
     .defaults = switch_defaults,
     .run = run,
+    .hosted = &hosted,
 };

@@ -110,8 +110,9 @@ static int add_ordinary(struct host *host, const char *table, const char *text, 
 int nft_add(struct host *host, const char *body, struct err *err)
 {
     char table[NAME_MAX_LEN], text[NFT_BODY_MAX + 128], said[SAID_MAX];
-    snprintf(table, sizeof table, "tether-%ld-%" PRIx64 "-%u", (long)host->journal.owner.pid,
-             host->journal.owner.start, host->nft_tables + 1);
+    /* The directory's descriptor tells the roles of one process apart. */
+    snprintf(table, sizeof table, "tether-%ld-%" PRIx64 "-%d-%u", (long)host->journal.owner.pid, host->journal.owner.start, host->dir_fd,
+             host->nft_tables + 1);
     int rc = table_text(text, sizeof text, table, true, body);
     if (rc > 0)
         rc = add_owned(host, table, text, said, sizeof said);
