@@ -170,6 +170,8 @@ void ip4_set_dst(struct ip4_view *v, uint32_t addr);
  */
 void ip4_set_src_port(struct ip4_view *v, uint16_t port);
 void ip4_set_dst_port(struct ip4_view *v, uint16_t port);
+/** The identification. */
+void ip4_set_id(struct ip4_view *v, uint16_t id);
 /** Decrement the TTL. @return false when it would reach 0 (then nothing is changed) */
 bool ip4_dec_ttl(struct ip4_view *v);
 /** Lower the MSS option of a SYN to at most mss (RFC 4459 section 3.2 practice). @return true when changed */

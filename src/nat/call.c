@@ -36,6 +36,8 @@ enum drop nat_call_whole(struct nat_call *c, struct reasm *reasm, uint64_t scope
 
 enum drop nat_call_pass(struct nat_call *c, enum nat_verdict verdict, uint32_t session)
 {
+    if (c->session != 0)
+        nat_ident_renew(c->nat, &c->v, c->seg_len);
     c->result->verdict = verdict;
     c->result->session = session;
     c->result->packet = c->v.ip;

@@ -23,6 +23,7 @@ enum nat_proto { NAT_TCP, NAT_UDP, NAT_ICMP, NAT_PROTOS };
 enum { NAT_TICK_MS = 100 };
 /* icmp_make_error() makes at most 576 bytes (RFC 1812 section 4.3.2.3). */
 enum { NAT_REPLY_MAX = 576 };
+enum { NAT_IDENTS = 4096 };
 
 struct nat_session {
     uint32_t id, flow_count, port_count[NAT_PROTOS];
@@ -74,6 +75,7 @@ struct nat {
     struct hash flows_inside, flows_outside; /**< by the tuples seen on either side */
     struct nat_session *session_list;
     struct nat_session *recent; /**< whom nat_session_find() found last */
+    uint16_t ident[NAT_IDENTS]; /**< the next numbers, see ident.c */
     struct nat_ports ports[NAT_PROTOS];
     struct nat_map **by_port[NAT_PROTOS]; /**< index: external port - port_lo */
     struct wheel wheel;
@@ -147,6 +149,12 @@ bool nat_icmp_is_error(const struct ip4_view *v);
 enum drop nat_icmp_error_out(struct nat_call *c);
 /** Carry an ICMP error inwards: rewrites it and names the session in the result. */
 enum drop nat_icmp_error_in(struct nat_call *c);
+
+/* ident.c */
+
+void nat_ident_init(struct nat *nat);
+/** Number a packet that leaves, if it may be fragmented. @param seg_len as in struct offload */
+void nat_ident_renew(struct nat *nat, struct ip4_view *v, uint16_t seg_len);
 
 /* call.c */
 

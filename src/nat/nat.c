@@ -119,6 +119,7 @@ int nat_new(const struct nat_config *config, struct nat **ret_nat)
     rng_init(&nat->rng, config->seed);
     nat->map_key = (struct siphash_key){rng_next(&nat->rng), rng_next(&nat->rng)};
     nat->flow_key = (struct siphash_key){rng_next(&nat->rng), rng_next(&nat->rng)};
+    nat_ident_init(nat);
     wheel_init(&nat->wheel, 0, NAT_TICK_MS);
     int rc = nat_policy_init(&nat->policy, config);
     if (rc == 0)

@@ -132,6 +132,14 @@ void ip4_set_dst_port(struct ip4_view *v, uint16_t port)
     v->dst_port = port;
 }
 
+void ip4_set_id(struct ip4_view *v, uint16_t id)
+{
+    const uint16_t old = wire_get16(v->ip + IP4_ID);
+    uint8_t *check = v->ip + IP4_CHECK;
+    wire_put16(v->ip + IP4_ID, id);
+    wire_put16(check, csum_update16(wire_get16(check), old, id));
+}
+
 bool ip4_dec_ttl(struct ip4_view *v)
 {
     if (v->ttl <= 1)
