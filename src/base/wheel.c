@@ -69,30 +69,50 @@ void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t due_ms)
     wheel->count++;
 }
 
-/* Take a slot's whole list, so that callbacks may refill the slot. */
-static void take_slot(struct wheel *wheel, unsigned level, unsigned index, struct wheel_timer *ret_list)
+/* The slot of a level that the present tick lies in. */
+static struct wheel_timer *present_slot(struct wheel *wheel, unsigned level)
 {
-    struct wheel_timer *head = &wheel->slots[level * WHEEL_SLOTS + index];
-    list_init(ret_list);
-    if (!list_empty(head)) {
-        *ret_list = *head;
-        ret_list->next->prev = ret_list->prev->next = ret_list;
-        list_init(head);
-    }
-    wheel->occupied[level] &= ~((uint64_t)1 << index);
+    return &wheel->slots[level * WHEEL_SLOTS + ((unsigned)(wheel->now >> (SLOT_BITS * level)) & SLOT_MASK)];
 }
 
-/* At a tick where a higher level's slot begins, deal its timers out to the levels below. */
-static void cascade(struct wheel *wheel, unsigned level)
+/* At a tick where a higher level's slot begins, deal its timers out to the levels below. None comes back into this slot but from beyond the wheel's
+   reach, hence the look at the last. @return false when the budget ran out before */
+static bool cascade(struct wheel *wheel, unsigned level, size_t *budget)
 {
-    struct wheel_timer list;
-    take_slot(wheel, level, (unsigned)(wheel->now >> (SLOT_BITS * level)) & SLOT_MASK, &list);
-    while (!list_empty(&list)) {
-        struct wheel_timer *timer = list.next;
-        list.next = timer->next;
-        timer->next->prev = &list;
+    struct wheel_timer *head = present_slot(wheel, level), *last = head->prev;
+    while (!list_empty(head)) {
+        struct wheel_timer *timer = head->next;
+        if (*budget == 0)
+            return false;
+        --*budget;
+        unlink_timer(wheel, timer);
         place(wheel, timer);
+        if (timer == last)
+            break;
     }
+    return true;
+}
+
+/* All that the present tick asks for, or what is left of it. @return false when the budget ran out before */
+static bool finish_tick(struct wheel *wheel, size_t *budget, wheel_cb fire, void *ctx)
+{
+    /* place() goes by the time left, so nothing is dealt into a slot of these that already began */
+    for (unsigned level = 1; level < WHEEL_LEVELS; level++) {
+        if ((wheel->now & (((uint64_t)1 << (SLOT_BITS * level)) - 1)) != 0)
+            break;
+        if (!cascade(wheel, level, budget))
+            return false;
+    }
+    struct wheel_timer *head = present_slot(wheel, 0);
+    while (!list_empty(head)) {
+        struct wheel_timer *timer = head->next;
+        if (*budget == 0)
+            return false;
+        --*budget;
+        wheel_cancel(wheel, timer);
+        fire(ctx, timer);
+    }
+    return true;
 }
 
 /* The next tick at which something may have to be done, at most `limit`. */
@@ -114,23 +134,13 @@ static uint64_t next_tick(const struct wheel *wheel, uint64_t limit)
     return next;
 }
 
-void wheel_advance(struct wheel *wheel, uint64_t now_ms, wheel_cb fire, void *ctx)
+bool wheel_advance(struct wheel *wheel, uint64_t now_ms, size_t budget, wheel_cb fire, void *ctx)
 {
     uint64_t target = now_ms / wheel->tick_ms;
-    while (wheel->now < target) {
+    while (finish_tick(wheel, &budget, fire, ctx)) {
+        if (wheel->now >= target)
+            return true;
         wheel->now = next_tick(wheel, target);
-        /* place() goes by the time left, so nothing is dealt into a slot of these that already began */
-        for (unsigned level = 1; level < WHEEL_LEVELS; level++) {
-            if ((wheel->now & (((uint64_t)1 << (SLOT_BITS * level)) - 1)) != 0)
-                break;
-            cascade(wheel, level);
-        }
-        struct wheel_timer list;
-        take_slot(wheel, 0, (unsigned)wheel->now & SLOT_MASK, &list);
-        while (!list_empty(&list)) {
-            struct wheel_timer *timer = list.next;
-            wheel_cancel(wheel, timer);
-            fire(ctx, timer);
-        }
     }
+    return false;
 }

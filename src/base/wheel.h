@@ -3,7 +3,8 @@
  *
  * Six levels of 64 slots; a slot of level n spans 64^n ticks. Setting and cancelling are O(1); a timer moves down at most five
  * times before it fires. A timer never fires early and at most one tick late. Empty stretches of time are skipped, however long,
- * by each level's bitmap of occupied slots, so a machine that slept for a week wakes without a stall. Time comes from the caller.
+ * by each level's bitmap of occupied slots, so a machine that slept for a week wakes without a stall. Where many timers are due together the caller's budget
+ * cuts the work into slices. Time comes from the caller.
  */
 #ifndef TETHER_BASE_WHEEL_H
 #define TETHER_BASE_WHEEL_H
@@ -23,7 +24,7 @@ struct wheel_timer {
 
 struct wheel {
     uint32_t tick_ms;
-    uint64_t now; /**< ticks, all fired up to and with this one */
+    uint64_t now; /**< ticks, all fired before this one, and with it unless a budget ran out */
     size_t count;
     uint64_t occupied[WHEEL_LEVELS];
     struct wheel_timer slots[WHEEL_LEVELS * WHEEL_SLOTS]; /**< list heads */
@@ -42,7 +43,11 @@ static inline bool wheel_is_set(const struct wheel_timer *timer)
 {
     return timer->next != NULL;
 }
-/** Fire what is due, earliest tick first; each timer is unset before its callback. Time going backwards does nothing. */
-void wheel_advance(struct wheel *wheel, uint64_t now_ms, wheel_cb fire, void *ctx);
+/**
+ * Fire what is due, earliest tick first; each timer is unset before its callback. Time going backwards does nothing.
+ *
+ * @param budget timers to fire or move down at most, at least 1 @return false: it was used up, and what is left goes on with the next call
+ */
+bool wheel_advance(struct wheel *wheel, uint64_t now_ms, size_t budget, wheel_cb fire, void *ctx);
 
 #endif

@@ -3,9 +3,13 @@
  */
 #include "nat/internal.h"
 
+enum { EXPIRE_PER_PACKET = 8 };
+
 enum drop nat_call_begin(struct nat_call *c, uint8_t *packet, size_t len, const struct offload *offload)
 {
     struct offload guess;
+    if (c->nat->late)
+        nat_flow_expire(c->nat, EXPIRE_PER_PACKET, c->now_ms);
     *c->result = (struct nat_result){.verdict = NAT_DROP, .session = c->session};
     enum drop why = ip4_parse(packet, len, &c->v);
     if (why != DROP_NONE)

@@ -8,6 +8,7 @@
 #include "nat/internal.h"
 
 enum { PORT_DNS = 53 };
+enum { EXPIRE_FOR_ROOM = 1024 }; /* timers looked at when there is no room */
 
 /* What of a remote a flow goes by. */
 struct remote {
@@ -98,7 +99,7 @@ static void leave_tables(struct nat *nat, const struct nat_flow *flow)
 static void make_room(struct nat *nat, const struct nat_session *session, uint64_t now_ms)
 {
     if (nat->flows.lent == nat->flows.max || session->flow_count >= nat->config.client_flows)
-        nat_flow_expire(nat, now_ms);
+        nat_flow_expire(nat, EXPIRE_FOR_ROOM, now_ms);
 }
 
 enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, struct nat_flow **ret_flow)
@@ -222,8 +223,8 @@ static void on_due(void *ctx, struct wheel_timer *timer)
         nat_flow_free(e->nat, flow, e->now_ms);
 }
 
-void nat_flow_expire(struct nat *nat, uint64_t now_ms)
+void nat_flow_expire(struct nat *nat, size_t budget, uint64_t now_ms)
 {
     struct expiry e = {nat, now_ms};
-    wheel_advance(&nat->wheel, now_ms, on_due, &e);
+    nat->late = !wheel_advance(&nat->wheel, now_ms, budget, on_due, &e);
 }

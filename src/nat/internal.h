@@ -79,6 +79,7 @@ struct nat {
     struct nat_ports ports[NAT_PROTOS];
     struct nat_map **by_port[NAT_PROTOS]; /**< index: external port - port_lo */
     struct wheel wheel;
+    bool late; /**< timers are due that the last tick had no time for: packets take some each */
     struct reasm *reasm_in, *reasm_out; /**< two, so that a flood from one side leaves the other's room alone */
     struct nat_stats stats;
     uint8_t reply[NAT_REPLY_MAX];
@@ -132,8 +133,8 @@ enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_
 enum drop nat_flow_touch(struct nat *nat, struct nat_flow *flow, const struct ip4_view *v, bool outbound, uint64_t now_ms);
 /** Ends the flow, and its map when it was the last. */
 void nat_flow_free(struct nat *nat, struct nat_flow *flow, uint64_t now_ms);
-/** Let timers fire. */
-void nat_flow_expire(struct nat *nat, uint64_t now_ms);
+/** Let timers fire, at most `budget` of them: tens of thousands may be due together. Look-ups compare times themselves, so late ones harm nobody. */
+void nat_flow_expire(struct nat *nat, size_t budget, uint64_t now_ms);
 
 /* in2out.c, out2in.c */
 

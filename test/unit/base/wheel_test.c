@@ -54,7 +54,20 @@ static void advance(struct clock *c, uint64_t now_ms)
 {
     c->now_ms = now_ms;
     c->last_tick = 0;
-    wheel_advance(&c->wheel, now_ms, on_fire, c);
+    assert_true(wheel_advance(&c->wheel, now_ms, SIZE_MAX, on_fire, c));
+}
+
+/* In slices, each within its budget. */
+static void advance_by(struct clock *c, uint64_t now_ms, size_t budget)
+{
+    bool done;
+    c->now_ms = now_ms;
+    c->last_tick = 0;
+    do {
+        int before = c->fired;
+        done = wheel_advance(&c->wheel, now_ms, budget, on_fire, c);
+        assert_true((size_t)(c->fired - before) <= budget);
+    } while (!done);
 }
 
 static void set(struct clock *c, int i, uint64_t due_ms)
@@ -118,7 +131,10 @@ static void wheel_equals_a_naive_list(void **state)
             break;
         case 1:
             now += rng_next(&rng) % ((uint64_t)1 << rng_below(&rng, rng_below(&rng, 50) == 0 ? 36 : 12));
-            advance(&c, now);
+            if (step % 2)
+                advance(&c, now);
+            else
+                advance_by(&c, now, 1 + rng_below(&rng, 5));
             for (int j = 0; j < TIMERS; j++)
                 assert_true(!c.alarms[j].set || tick_of(c.alarms[j].due_ms) > now / TICK);
             break;
@@ -134,6 +150,30 @@ static void wheel_equals_a_naive_list(void **state)
             assert_int_equal(c.wheel.count, count);
     }
     assert_true(c.fired > 1000);
+}
+
+/* A hundred timers due together cost ten calls, whether they fire or only move down a level; what is set meanwhile takes its turn. */
+static void wheel_budget_bounds_what_one_advance_does(void **state)
+{
+    (void)state;
+    static struct clock c;
+    memset(&c, 0, sizeof c);
+    wheel_init(&c.wheel, 0, TICK);
+    for (int i = 0; i < 100; i++)
+        set(&c, i, 100 * TICK);
+    c.now_ms = 64 * TICK;
+    for (int call = 1; call <= 9; call++)
+        assert_false(wheel_advance(&c.wheel, 64 * TICK, 10, on_fire, &c));
+    set(&c, 100, 65 * TICK);
+    assert_true(wheel_advance(&c.wheel, 64 * TICK, 10, on_fire, &c));
+    assert_int_equal(c.fired, 0);
+    c.now_ms = 200 * TICK;
+    for (int call = 1; call <= 10; call++) {
+        assert_false(wheel_advance(&c.wheel, 200 * TICK, 10, on_fire, &c));
+        assert_int_equal(c.fired, call * 10);
+    }
+    assert_true(wheel_advance(&c.wheel, 200 * TICK, 10, on_fire, &c));
+    assert_int_equal(c.fired, 101);
 }
 
 /* A thousand years in one step: were empty ticks walked, this would take minutes. */
@@ -156,6 +196,7 @@ int main(void)
         cmocka_unit_test(wheel_fires_never_early_and_at_most_one_tick_late),
         cmocka_unit_test(wheel_callback_may_set_anew_within_the_same_advance),
         cmocka_unit_test(wheel_equals_a_naive_list),
+        cmocka_unit_test(wheel_budget_bounds_what_one_advance_does),
         cmocka_unit_test(wheel_skips_empty_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
