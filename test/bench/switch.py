@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Guest to internet through `tether switch`, beside the circuit's way through the same NAT, in one run.
 
-    switch.py [--seconds N] [--out FILE]
+    switch.py [--seconds N] [--only circuit|switch] [--out FILE]
 
 The guest is native: a TAP device whose frames a small C program (switch_guest.c) carries to the switch, one message each. The circuit
 is laptop, native relay, server. Both end in iperf3 on the lab's web host. Prints Mbit/s that arrived and the processor time per Gbit
@@ -64,6 +64,7 @@ def through_switch(circuit, guest, seconds, *options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--only", choices=("circuit", "switch"))
     parser.add_argument("--out")
     options = parser.parse_args()
     need_lab("bench")
@@ -73,7 +74,11 @@ def main():
     lab.link(guest, "cable", "172.31.1.2/24", lab.server, "g1", "172.31.1.1/24")
     lab.web.popen("iperf3", "iperf3", "-s")
     wait_until(lambda: ":5201" in lab.web.out("ss", "-ltn"), "iperf3 on the web host")
-    result = {"circuit": through_circuit(circuit, options.seconds), "switch": through_switch(circuit, guest, options.seconds)}
+    result = {}
+    if options.only != "switch":
+        result["circuit"] = through_circuit(circuit, options.seconds)
+    if options.only != "circuit":
+        result["switch"] = through_switch(circuit, guest, options.seconds)
     if options.out:
         with open(options.out, "w") as f:
             json.dump(result, f, indent=1)

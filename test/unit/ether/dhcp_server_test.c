@@ -282,6 +282,12 @@ static void static_leases_belong_to_their_cards(void **state)
     assert_int_equal(lease(&l, 1, CARD(77)), LO + 3);
     assert_int_equal(lease(&l, 2, CARD(78)), SERVER + 200); /* outside of the range */
     assert_int_equal(request(&l, 3, CARD(3), SERVER + 200), DHCP_NAK);
+    release(&l, 1, CARD(77), LO + 3);
+    struct dhcp_message m = message(DHCP_DISCOVER, CARD(3));
+    m.requested = LO + 3; /* free now, but kept */
+    assert_int_equal(ask(&l, 3, &m), DHCP_OFFER);
+    assert_int_equal(l.yiaddr, LO);
+    assert_int_equal(lease(&l, 1, CARD(77)), LO + 3);
     for (uint32_t i = 0; i < RANGE - 1; i++)
         assert_true(lease(&l, 3 + i / PER_PORT, CARD(10 + i)) != 0);
     assert_int_equal(discover(&l, 7, CARD(50)), 0); /* all others are lent, and the static one stays where it is */
