@@ -4,7 +4,7 @@
 
 #include "role/switch_priv.h"
 
-enum { GUESTS_SHOWN = 32, LEASES_SHOWN = 64 };
+enum { GUESTS_SHOWN = 24, LEASES_SHOWN = 32 }; /* all of it fits CONTROL_JSON_MAX */
 
 static json_t *number(uint64_t n)
 {

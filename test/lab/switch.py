@@ -11,7 +11,7 @@ import json
 import os
 
 from cases import tether_binary
-from host import Host, wait_until
+from host import Host, LabError, wait_until
 from topology import HERE, PYTHON, Lab
 
 PORT, GATEWAY = 8070, "192.168.86.1"
@@ -54,6 +54,11 @@ class Switch:
         self.peers = {}
         if self.process and self.process.alive():
             self.process.end()
+        for process in self.lab.processes:
+            text = process.log()
+            for word in ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer"):
+                if word in text:
+                    raise LabError(f"{process.name}: {word}\n{process.tail(60)}")
 
     def status(self):
         return json.loads(self.lab.server.out(self.binary, "status", "--json", "--state-dir", self.state_dir))

@@ -282,18 +282,25 @@ static void static_leases_belong_to_their_cards(void **state)
     assert_int_equal(lease(&l, 1, CARD(77)), LO + 3);
     assert_int_equal(lease(&l, 2, CARD(78)), SERVER + 200); /* outside of the range */
     assert_int_equal(request(&l, 3, CARD(3), SERVER + 200), DHCP_NAK);
-    release(&l, 1, CARD(77), LO + 3);
-    struct dhcp_message m = message(DHCP_DISCOVER, CARD(3));
-    m.requested = LO + 3; /* free now, but kept */
-    assert_int_equal(ask(&l, 3, &m), DHCP_OFFER);
-    assert_int_equal(l.yiaddr, LO);
-    assert_int_equal(lease(&l, 1, CARD(77)), LO + 3);
     for (uint32_t i = 0; i < RANGE - 1; i++)
         assert_true(lease(&l, 3 + i / PER_PORT, CARD(10 + i)) != 0);
     assert_int_equal(discover(&l, 7, CARD(50)), 0); /* all others are lent, and the static one stays where it is */
     assert_int_equal(dhcp_server_stats(l.server)->no_address, 1);
     release(&l, 1, CARD(77), LO + 3);
     assert_int_equal(discover(&l, 7, CARD(50)), 0);
+    dhcp_server_free(l.server);
+}
+
+static void a_static_address_is_kept_while_it_is_free(void **state)
+{
+    (void)state;
+    struct lab l;
+    lab_start(&l);
+    struct dhcp_message m = message(DHCP_DISCOVER, CARD(3));
+    m.requested = LO + 3;
+    assert_int_equal(ask(&l, 3, &m), DHCP_OFFER);
+    assert_int_equal(l.yiaddr, LO);
+    assert_int_equal(lease(&l, 1, CARD(77)), LO + 3);
     dhcp_server_free(l.server);
 }
 
@@ -448,6 +455,7 @@ int main(void)
         cmocka_unit_test(declined_addresses_rest),
         cmocka_unit_test(only_the_holder_releases_and_declines),
         cmocka_unit_test(static_leases_belong_to_their_cards),
+        cmocka_unit_test(a_static_address_is_kept_while_it_is_free),
         cmocka_unit_test(an_address_in_use_by_others_is_not_offered),
         cmocka_unit_test(a_port_gets_no_more_than_its_share),
         cmocka_unit_test(who_is_gone_makes_room_when_there_is_none),
