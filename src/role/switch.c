@@ -201,6 +201,7 @@ static void on_close(void *self)
     io_hook_close(sw->flush);
     control_close(sw->control);
     switch_nat_close(sw->nat);
+    sw->nat = NULL;
     switch_tap_close(sw);
 }
 
@@ -230,6 +231,17 @@ static void announce(const struct switch_role *sw)
              u->uplink == UPLINK_NAT ? u->iface : u->uplink == UPLINK_TAP ? u->tap : "none", u->guests, u->isolate ? " isolate=yes" : "");
 }
 
+/* There is no key: an emulator could not use one. Whoever gets in is on the network, and in the internet under our address. */
+static void warn_open(const struct switch_role *sw)
+{
+    const struct switch_setup *u = &sw->setup;
+    bool local = true;
+    for (size_t i = 0; i < u->listen_count; i++)
+        local = local && (strncmp(u->listen[i], "127.", 4) == 0 || strcmp(u->listen[i], "::1") == 0);
+    if (!local && u->path == NULL && u->uplink != UPLINK_NONE)
+        log_warn("switch", NULL, "open to whoever reaches the port", "port=%u remedy=\"--listen 127.0.0.1, or --path /SECRET\"", u->port);
+}
+
 static int on_open(const struct role_common *common, const void *config, struct io_loop *loop, void **ret_self, struct err *err)
 {
     struct switch_role *sw = calloc(1, sizeof *sw);
@@ -241,8 +253,10 @@ static int on_open(const struct role_common *common, const void *config, struct 
     int failed = switch_setup_check(config, &sw->setup, err);
     if (!failed)
         failed = open_all(sw, err);
-    if (!failed)
-        announce(sw);
+    if (failed)
+        return failed;
+    announce(sw);
+    warn_open(sw);
     return failed;
 }
 

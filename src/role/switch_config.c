@@ -16,6 +16,7 @@ static const uint32_t public_resolvers[] = {0x09090909, 0x01010101};
 const struct opt switch_options[] = {
     {"port", 0, OPT_NUMBER, AT(port), "N", "websocket port (default 8070)", 1, 65535},
     {"listen", 0, OPT_TEXTS, AT(listen), "ADDR", "accept websockets at this address only (default 0.0.0.0: all)", 0, 0},
+    {"path", 0, OPT_TEXT, AT(path), "/WORD", "accept websockets at this path only, e.g. a secret one (default: any path)", 0, 0},
     {"uplink", 0, OPT_TEXT, AT(uplink), "HOW", "the way to the internet: nat (default), tap:NAME or none", 0, 0},
     {"iface", 0, OPT_TEXT, AT(iface), "IFACE", "interface to the internet for nat (default: the default route's)", 0, 0},
     {"tap-per-guest", 0, OPT_FLAG, AT(tap_per_guest), "", "for tap:NAME: a device for each guest, NAME0, NAME1, ..., on a kernel bridge", 0, 0},
@@ -252,6 +253,9 @@ static int check_others(const struct switch_args *a, struct switch_setup *u, str
                 a->tls_cert == NULL ? "--tls-cert FILE" : "--tls-key FILE");
         return ROLE_BAD_USAGE;
     }
+    if (a->path != NULL && a->path[0] != '/')
+        return usage(err, "path", a->path, "begin it with a slash");
+    u->path = a->path;
     u->listen_count = a->listen.count > 0 ? a->listen.count : 1;
     u->listen[0] = "0.0.0.0";
     for (size_t i = 0; i < a->listen.count; i++)

@@ -14,7 +14,7 @@
 
 /** The command line. */
 struct switch_args {
-    const char *uplink, *iface, *address, *range, *domain, *guard, *bridge, *tls_cert, *tls_key, *capture, *inject;
+    const char *uplink, *iface, *address, *range, *domain, *guard, *bridge, *path, *tls_cert, *tls_key, *capture, *inject;
     struct opt_texts listen, dns, lease;
     long port, guests, macs, storm, ping_s, lease_s;
     bool isolate, no_dhcp, tap_per_guest, masquerade;
@@ -54,6 +54,7 @@ struct switch_setup {
     bool isolate;
     const char *listen[OPT_TEXTS_MAX];
     size_t listen_count;
+    const char *path;               /**< the only one that takes websockets; NULL: any */
     const char *tls_cert, *tls_key; /**< NULL: ws:// */
 };
 /** @param ret_setup not to be moved afterwards @return 0, -errno or ROLE_BAD_USAGE with err */

@@ -209,6 +209,28 @@ static void a_peer_that_never_reads_is_bounded_and_told_when_drained(void **stat
     leave(lab, p);
 }
 
+static void a_corked_websocket_collects(void **state)
+{
+    struct lab *lab = *state;
+    struct peer *p = peer_ws(lab->loop, lab->port);
+    ws_cork(lab->in.ws);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(ws_send(lab->in.ws, WS_BINARY, (const uint8_t *)"abcd", 4), 0);
+    assert_int_equal(ws_backlog(lab->in.ws), 100 * 6);
+    for (int i = 0; i < 20; i++)
+        lab_turn(lab->loop);
+    peer_poll(p);
+    assert_int_equal(p->have, 0);
+    ws_uncork(lab->in.ws);
+    lab_until(lab->loop, (peer_poll(p), p->have == 100 * 6));
+    assert_int_equal(ws_backlog(lab->in.ws), 0);
+    p->have = 0;
+    ws_send(lab->in.ws, WS_BINARY, (const uint8_t *)"abcd", 4); /* at once again */
+    lab_until(lab->loop, (peer_poll(p), p->have == 6));
+    p->have = 0;
+    leave(lab, p);
+}
+
 static void a_full_backlog_does_not_outlive_the_close(void **state)
 {
     struct lab *lab = *state;
@@ -289,6 +311,7 @@ int main(void)
         T(closing_from_inside_the_data_callback),
         T(a_peer_that_never_answers_the_close_is_left_after_3_s),
         T(a_peer_that_never_reads_is_bounded_and_told_when_drained),
+        T(a_corked_websocket_collects),
         T(a_full_backlog_does_not_outlive_the_close),
         T(pings_to_a_peer_that_never_reads_are_bounded),
         T(a_paused_websocket_holds_the_peer_back),
