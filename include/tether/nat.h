@@ -34,6 +34,7 @@ enum nat_filter {
 struct nat_config {
     uint32_t external;           /**< the server's address, host order */
     uint16_t port_lo, port_hi;   /**< lent ports and echo identifiers */
+    uint16_t low_lo, low_hi;     /**< lent to inside ports below 1024 (RFC 4787 REQ-3 a), themselves below; 0: such get one of the others */
     uint16_t link_mtu;           /**< of the external link: MSS clamp, fragmentation-needed */
     enum nat_filter filter;
     uint32_t max_flows;          /**< of all sessions together */

@@ -26,6 +26,7 @@ enum link_kind {
 struct capture_filter {
     uint32_t addr;
     uint16_t port_lo, port_hi;
+    uint16_t low_lo, low_hi; /**< a second range; 0: none */
 };
 
 /**

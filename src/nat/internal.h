@@ -24,6 +24,7 @@ enum { NAT_TICK_MS = 100 };
 /* icmp_make_error() makes at most 576 bytes (RFC 1812 section 4.3.2.3). */
 enum { NAT_REPLY_MAX = 576 };
 enum { NAT_IDENTS = 4096 };
+enum { NAT_WELL_KNOWN_END = 1024, NAT_PORTS_END = 65536 };
 
 struct nat_session {
     uint32_t id, flow_count, port_count[NAT_PROTOS];
@@ -76,8 +77,8 @@ struct nat {
     struct nat_session *session_list;
     struct nat_session *recent; /**< whom nat_session_find() found last */
     uint16_t ident[NAT_IDENTS]; /**< the next numbers, see ident.c */
-    struct nat_ports ports[NAT_PROTOS];
-    struct nat_map **by_port[NAT_PROTOS]; /**< index: external port - port_lo */
+    struct nat_ports ports[NAT_PROTOS], low_ports[NAT_PROTOS]; /**< those of low_lo to low_hi; none of ICMP */
+    struct nat_map **by_port[NAT_PROTOS]; /**< index: the external port */
     struct wheel wheel;
     bool late; /**< timers are due that the last tick had no time for: packets take some each */
     struct reasm *reasm_in, *reasm_out; /**< two, so that a flood from one side leaves the other's room alone */

@@ -24,12 +24,27 @@ struct nat_map *nat_map_find(const struct nat *nat, const struct nat_tuple *t)
 
 bool nat_owns_port(const struct nat *nat, uint16_t port)
 {
-    return port >= nat->config.port_lo && port <= nat->config.port_hi;
+    const struct nat_config *c = &nat->config;
+    return (port >= c->port_lo && port <= c->port_hi) || (c->low_lo != 0 && port >= c->low_lo && port <= c->low_hi);
 }
 
 struct nat_map *nat_map_at(const struct nat *nat, enum nat_proto proto, uint16_t port)
 {
-    return nat_owns_port(nat, port) ? nat->by_port[proto][port - nat->config.port_lo] : NULL;
+    return nat_owns_port(nat, port) ? nat->by_port[proto][port] : NULL;
+}
+
+static struct nat_ports *pool_of(struct nat *nat, enum nat_proto proto, uint16_t port)
+{
+    const bool low = nat->config.low_lo != 0 && proto != NAT_ICMP && port != 0 && port < NAT_WELL_KNOWN_END;
+    return low ? &nat->low_ports[proto] : &nat->ports[proto];
+}
+
+/* Of its own class, or, when that is used up, of the other: a port of another class is better than none. */
+static int lend_port(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, uint16_t *ret_port)
+{
+    struct nat_ports *ports = pool_of(nat, t->proto, t->inside_port);
+    int rc = nat_ports_lend(ports, &nat->rng, now_ms, ret_port);
+    return rc != 0 && ports != &nat->ports[t->proto] ? nat_ports_lend(&nat->ports[t->proto], &nat->rng, now_ms, ret_port) : rc;
 }
 
 enum drop nat_map_new(struct nat *nat, struct nat_session *session, const struct nat_tuple *t, uint64_t now_ms, struct nat_map **ret_map)
@@ -38,7 +53,7 @@ enum drop nat_map_new(struct nat *nat, struct nat_session *session, const struct
     struct nat_map *map = pool_lend(&nat->maps);
     if (map == NULL)
         return DROP_FULL;
-    if (nat_ports_lend(&nat->ports[t->proto], &nat->rng, now_ms, &port) != 0) {
+    if (lend_port(nat, t, now_ms, &port) != 0) {
         pool_return(&nat->maps, map);
         return DROP_NO_PORT;
     }
@@ -53,7 +68,7 @@ enum drop nat_map_new(struct nat *nat, struct nat_session *session, const struct
         map->next->prev = map;
     session->maps = map;
     hash_add(&nat->map_table, map, hash_map(nat, t->session, t->inside, t->proto, t->inside_port));
-    nat->by_port[t->proto][port - nat->config.port_lo] = map;
+    nat->by_port[t->proto][port] = map;
     session->port_count[t->proto]++;
     nat->stats.mappings++;
     *ret_map = map;
@@ -63,8 +78,8 @@ enum drop nat_map_new(struct nat *nat, struct nat_session *session, const struct
 void nat_map_free(struct nat *nat, struct nat_map *map, uint64_t now_ms)
 {
     struct nat_session *session = map->session;
-    nat->by_port[map->proto][map->port - nat->config.port_lo] = NULL;
-    nat_ports_release(&nat->ports[map->proto], map->port, now_ms);
+    nat->by_port[map->proto][map->port] = NULL;
+    nat_ports_release(pool_of(nat, map->proto, map->port), map->port, now_ms);
     hash_remove(&nat->map_table, map, hash_map(nat, map->session_id, map->inside, map->proto, map->inside_port));
     *(map->prev != NULL ? &map->prev->next : &session->maps) = map->next;
     if (map->next != NULL)

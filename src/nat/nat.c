@@ -63,22 +63,25 @@ void nat_config_defaults(struct nat_config *config, uint32_t external)
 
 static bool config_ok(const struct nat_config *config)
 {
-    return config->external != 0 && config->port_lo != 0 && config->port_lo <= config->port_hi &&
+    return config->external != 0 && config->port_lo != 0 && config->port_lo <= config->port_hi && config->low_lo <= config->low_hi && config->low_hi < NAT_WELL_KNOWN_END &&
+           (config->low_lo == 0 || config->port_lo >= NAT_WELL_KNOWN_END) &&
            config->link_mtu >= LINK_MTU_MIN && config->max_flows != 0 && config->max_sessions != 0 && config->udp_idle_ms != 0 &&
            config->udp_dns_idle_ms != 0 && config->tcp_established_ms != 0 && config->tcp_opening_ms != 0 &&
            config->tcp_closing_ms != 0 && config->icmp_idle_ms != 0 && config->fragment_ms != 0 &&
            config->fragment_bytes >= FRAGMENT_BYTES_MIN;
 }
 
-static int make_ports(struct nat *nat, uint32_t range)
+static int make_ports(struct nat *nat)
 {
     for (int proto = 0; proto < NAT_PROTOS; proto++) {
         /* TCP ports have had their rest when they are freed: the transitory time (RFC 6888 REQ-8 A) */
         uint32_t rest_ms = proto == NAT_TCP ? 0 : nat->config.port_rest_ms;
         int rc = nat_ports_init(&nat->ports[proto], nat->config.port_lo, nat->config.port_hi, rest_ms);
+        if (rc == 0 && nat->config.low_lo != 0)
+            rc = nat_ports_init(&nat->low_ports[proto], nat->config.low_lo, nat->config.low_hi, rest_ms);
         if (rc != 0)
             return rc;
-        nat->by_port[proto] = calloc(range, sizeof *nat->by_port[proto]);
+        nat->by_port[proto] = calloc(NAT_PORTS_END, sizeof *nat->by_port[proto]);
         if (nat->by_port[proto] == NULL)
             return -ENOMEM;
     }
@@ -87,7 +90,8 @@ static int make_ports(struct nat *nat, uint32_t range)
 
 static int make_tables(struct nat *nat)
 {
-    const uint32_t range = (uint32_t)(nat->config.port_hi - nat->config.port_lo) + 1;
+    const uint32_t low = nat->config.low_lo != 0 ? (uint32_t)(nat->config.low_hi - nat->config.low_lo) + 1 : 0;
+    const uint32_t range = (uint32_t)(nat->config.port_hi - nat->config.port_lo) + 1 + low;
     const uint32_t max_flows = nat->config.max_flows;
     const uint32_t max_maps = max_flows < range * NAT_PROTOS ? max_flows : range * NAT_PROTOS;
     int rc;
@@ -96,7 +100,7 @@ static int make_tables(struct nat *nat)
         (rc = pool_init(&nat->sessions, sizeof(struct nat_session), nat->config.max_sessions)) != 0 ||
         (rc = hash_init(&nat->flows_outside, &nat->flows)) != 0 || (rc = hash_init(&nat->flows_inside, &nat->flows)) != 0 ||
         (rc = hash_init(&nat->map_table, &nat->maps)) != 0 || (rc = hash_init(&nat->session_table, &nat->sessions)) != 0 ||
-        (rc = make_ports(nat, range)) != 0)
+        (rc = make_ports(nat)) != 0)
         return rc;
     const struct reasm_limits limits = {.max_bytes = nat->config.fragment_bytes,
                                         .max_datagrams = FRAGMENTED_DATAGRAMS,
@@ -140,6 +144,7 @@ void nat_free(struct nat *nat)
     reasm_free(nat->reasm_out);
     for (int proto = 0; proto < NAT_PROTOS; proto++) {
         nat_ports_done(&nat->ports[proto]);
+        nat_ports_done(&nat->low_ports[proto]);
         free(nat->by_port[proto]);
     }
     hash_done(&nat->flows_outside);

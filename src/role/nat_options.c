@@ -22,6 +22,7 @@ enum { MS = 1000, MB = 1 << 20, DAY = 86400, PORT_DNS = 53, PORT_DNS_TLS = 853, 
 
 const struct opt nat_option_table[] = {
     TEXT("ports", ports, "LO-HI", "source ports for the laptops' connections (default 61000-65535)"),
+    TEXT("low-ports", low_ports, "LO-HI", "below 1024, for the laptops' sockets below 1024 (default none: they get one of --ports)"),
     {"allow", 0, OPT_TEXTS, offsetof(struct nat_options, allow), "CIDR[:PORT]",
      "let laptops reach this, refused otherwise: private networks, the server itself, mail by 0.0.0.0/0:25", 0, 0},
     TEXT("filter", filter, "WHOM", "who may send to a laptop's port: address (it sent to; default), address-port or endpoint-independent"),
@@ -66,11 +67,11 @@ void nat_options_defaults(struct nat_options *options)
     };
 }
 
-static int parse_range(const char *text, uint16_t *ret_lo, uint16_t *ret_hi)
+static int parse_range(const char *text, long least, long most, uint16_t *ret_lo, uint16_t *ret_hi)
 {
     char *end;
     long lo = strtol(text, &end, 10), hi = *end == '-' ? strtol(end + 1, &end, 10) : -1;
-    if (*end != '\0' || lo < 1024 || hi > 65535 || lo > hi)
+    if (*end != '\0' || lo < least || hi > most || lo > hi)
         return -EINVAL;
     *ret_lo = (uint16_t)lo;
     *ret_hi = (uint16_t)hi;
@@ -147,8 +148,12 @@ int nat_options_check(const struct nat_options *o, struct nat_setup *ret_setup, 
     c->max_flows = (uint32_t)o->max_flows;
     c->fragment_ms = (uint32_t)o->fragment_timeout * MS;
     c->fragment_bytes = (uint32_t)o->fragment_memory * MB;
-    if (parse_range(o->ports, &c->port_lo, &c->port_hi) < 0) {
+    if (parse_range(o->ports, 1024, 65535, &c->port_lo, &c->port_hi) < 0) {
         err_set(err, -EINVAL, "--ports %s: not a range LO-HI within 1024-65535", o->ports);
+        return ROLE_BAD_USAGE;
+    }
+    if (o->low_ports != NULL && parse_range(o->low_ports, 1, 1023, &c->low_lo, &c->low_hi) < 0) {
+        err_set(err, -EINVAL, "--low-ports %s: not a range LO-HI within 1-1023", o->low_ports);
         return ROLE_BAD_USAGE;
     }
     int failed = check_filter(o->filter, &c->filter, err);

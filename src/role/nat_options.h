@@ -10,7 +10,7 @@
 
 /** The command line. Times in seconds. */
 struct nat_options {
-    const char *ports, *filter;
+    const char *ports, *low_ports, *filter;
     struct opt_texts allow;
     long udp_timeout, dns_timeout, tcp_timeout, tcp_opening_timeout, tcp_closing_timeout, icmp_timeout;
     long port_rest, client_ports, client_flows, client_rate, answer_rate, max_flows, fragment_timeout, fragment_memory;

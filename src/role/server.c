@@ -231,7 +231,8 @@ static int open_link(struct server *s, struct err *err)
 {
     const struct server_setup *u = &s->setup;
     const uint16_t lo = u->nat.config.port_lo, hi = u->nat.config.port_hi;
-    struct capture_filter filter = {.addr = u->external, .port_lo = lo, .port_hi = hi};
+    const uint16_t low_lo = u->nat.config.low_lo, low_hi = u->nat.config.low_hi;
+    struct capture_filter filter = {.addr = u->external, .port_lo = lo, .port_hi = hi, .low_lo = low_lo, .low_hi = low_hi};
     if (u->kernel_nat) {
         int refused = server_kernel_open(s, err);
         if (!refused)
@@ -243,6 +244,8 @@ static int open_link(struct server *s, struct err *err)
         failed = host_reserve_ports(s->host, lo, hi, err);
     if (!failed)
         failed = host_silence_ports(s->host, u->external, lo, hi, err);
+    if (!failed && low_lo != 0) /* the kernel lends none of these by itself: nothing to reserve */
+        failed = host_silence_ports(s->host, u->external, low_lo, low_hi, err);
     if (!failed)
         failed = inject_open(u->iface, u->external, u->link_mtu, u->inject, &s->inject, err);
     if (!failed)

@@ -50,8 +50,11 @@ void server_defaults(void *config)
 
 static int check_ports(const struct server_config *c, struct server_setup *u, struct err *err)
 {
-    const uint16_t lo = u->nat.config.port_lo, hi = u->nat.config.port_hi;
-    if (c->port >= lo && c->port <= hi)
+    const struct nat_config *n = &u->nat.config;
+    const uint16_t lo = n->port_lo, hi = n->port_hi;
+    if (n->low_lo != 0 && ((c->port >= n->low_lo && c->port <= n->low_hi) || (c->web_port >= n->low_lo && c->web_port <= n->low_hi)))
+        err_set(err, -EINVAL, "--low-ports %s: the server itself listens on one of them", c->nat.low_ports);
+    else if (c->port >= lo && c->port <= hi)
         err_set(err, -EINVAL, "--port %ld: is inside --ports %s, which are lent to laptops", c->port, c->nat.ports);
     else if (c->web_port >= lo && c->web_port <= hi)
         err_set(err, -EINVAL, "--web %ld: is inside --ports %s, which are lent to laptops", c->web_port, c->nat.ports);

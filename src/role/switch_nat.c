@@ -160,13 +160,16 @@ static int open_link(struct switch_role *sw, struct err *err)
 {
     const struct switch_setup *u = &sw->setup;
     const uint16_t lo = u->nat.config.port_lo, hi = u->nat.config.port_hi;
+    const uint16_t low_lo = u->nat.config.low_lo, low_hi = u->nat.config.low_hi;
     struct switch_nat *n = sw->nat;
-    const struct capture_filter filter = {.addr = u->external, .port_lo = lo, .port_hi = hi};
+    const struct capture_filter filter = {.addr = u->external, .port_lo = lo, .port_hi = hi, .low_lo = low_lo, .low_hi = low_hi};
     int failed = host_open(sw->common->state_dir, "switch", &sw->host, err);
     if (!failed)
         failed = host_reserve_ports(sw->host, lo, hi, err);
     if (!failed)
         failed = host_silence_ports(sw->host, u->external, lo, hi, err);
+    if (!failed && low_lo != 0)
+        failed = host_silence_ports(sw->host, u->external, low_lo, low_hi, err);
     if (!failed)
         failed = inject_open(u->iface, u->external, u->link_mtu, u->inject, &n->inject, err);
     if (!failed)

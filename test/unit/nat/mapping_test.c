@@ -124,6 +124,44 @@ static void nat_reuses_port_only_after_rest(void **state)
     net_done(n);
 }
 
+/* RFC 4787 REQ-3 a: below 1024 and above */
+static void nat_keeps_the_class_of_ports(void **state)
+{
+    (void)state;
+    struct net *n = net_defaults();
+    n->config.low_lo = 1011;
+    n->config.low_hi = 1012;
+    net_start(n);
+    uint16_t low = net_udp(n, A, 123, REMOTE, 1000), other = net_udp(n, B, 500, REMOTE, 1000);
+    assert_in_range(low, 1011, 1012);
+    assert_in_range(other, 1011, 1012);
+    assert_int_not_equal(low, other);
+    assert_in_range(net_udp(n, A, 1024, REMOTE, 1000), 61000, 65535);
+    assert_in_range(net_udp(n, A, 0, REMOTE, 1000), 61000, 65535); /* none at all */
+    assert_in_range(net_udp(n, A, 124, REMOTE, 1000), 61000, 65535); /* better than nothing */
+    struct build b = {.proto = 6, .src = INSIDE, .src_port = 123, .dst = REMOTE, .dst_port = 80, .flags = TCP_SYN};
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    assert_in_range(got_src_port(n), 1011, 1012);
+    assert_int_equal(net_udp_in(n, REMOTE, 1000, low), NAT_FORWARD);
+    assert_int_equal(n->r.session, A);
+    assert_int_equal(got_dst_port(n), 123);
+    net_wait(n, 300100);
+    net_udp_in(n, REMOTE, 1000, low);
+    assert_drop(n, DROP_NO_FLOW);
+    assert_in_range(net_udp(n, A, 123, REMOTE, 1000), 61000, 65535); /* they rest like the others */
+    net_wait(n, 300100);
+    assert_in_range(net_udp(n, A, 123, REMOTE, 1000), 1011, 1012);
+    net_done(n);
+
+    n = net_new(); /* without them */
+    assert_in_range(net_udp(n, A, 123, REMOTE, 1000), 61000, 65535);
+    net_done(n);
+    n = net_defaults();
+    n->config.low_lo = 1000;
+    n->config.low_hi = 1024;
+    assert_int_equal(nat_new(&n->config, &n->nat), -EINVAL);
+}
+
 /* Per protocol: a UDP mapping does not use up TCP's ports. */
 static void nat_lends_ports_per_protocol(void **state)
 {
@@ -418,6 +456,7 @@ int main(void)
         T(nat_renews_udp_by_outbound_packets_only),
         T(nat_keeps_pure_dns_flows_only_30_s),
         T(nat_reuses_port_only_after_rest),
+        T(nat_keeps_the_class_of_ports),
         T(nat_lends_ports_per_protocol),
         T(nat_chooses_ports_at_random),
         T(nat_refuses_the_new_when_full),
