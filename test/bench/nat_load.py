@@ -11,6 +11,7 @@ itself runs inside the sender's system calls and counts there.
     steady state   200,000 datagrams over 10, 1,000, 10,000 and 60,000 flows
     exhaustion     60,000 flows fill the table, 5,000 more are refused, the idle end, 60,000 new ones come through (tether only: masquerade
                    lends a port twice, and its table is the machine's)
+    100 laptops    as many clients, without phones (--direct), 640 flows each, sending at once through a server pinned to one core, with its defaults
 """
 import argparse
 import json
@@ -28,6 +29,7 @@ from topology import WEB  # noqa: E402
 
 NEW_FLOWS, RATE, TABLE, OVER, IDLE_S = 100000, 10000, 60000, 5000, 20
 STEADY, STEADY_RATE = 200000, 20000
+LAPTOPS, PIECE, PIECE_PORTS, HUNDRED_RATE = 100, 64, 10, 10000
 DIRECT = ("172.31.255.1", "172.31.255.2")
 
 
@@ -101,6 +103,39 @@ def exhaustion(circuit):
     return result
 
 
+def client(circuit, number):
+    """One of many clients on one host, each with a TUN and a piece of the target range of its own."""
+    first = number * PIECE
+    return circuit.lab.phone.popen(
+        f"client{number}", circuit.binary, "client", "--direct", circuit.server_url(), "--tun", f"tun{number}", "--dns", "none", "--state-dir",
+        os.path.join(circuit.lab.dir, f"client{number}"), "--route", f"198.18.{first // 256}.{first % 256}/26", *circuit.secret())
+
+
+def hundred(circuit):
+    """Each laptop's flows go from ten ports to the 64 addresses that its TUN leads to."""
+    circuit.server_options = []
+    circuit.start_server(prefix=("taskset", "-c", "0"))
+    phone, server, flows = circuit.lab.phone, circuit.server, PIECE * PIECE_PORTS
+    clients = [client(circuit, number) for number in range(LAPTOPS)]
+    wait_until(lambda: circuit.server.log().count("laptop up") == LAPTOPS, f"{LAPTOPS} laptops", 30, 0.5)
+    table = {}
+    for name, count in (("new", flows), ("steady", 4 * flows)):
+        sink, before = storm.Sink(circuit.lab), storm.cpu_s(server.pid)
+        begin = time.monotonic()
+        storms = [storm.start(phone, flows, HUNDRED_RATE // LAPTOPS, count=count, first=number * flows, ports=PIECE_PORTS) for number in range(LAPTOPS)]
+        sent = sum(storm.finish(process)["sent"] for process in storms)
+        seconds = time.monotonic() - begin
+        time.sleep(0.5)
+        table[name] = dict(sink.end(), sent=sent, server_us=(storm.cpu_s(server.pid) - before) * 1e6 / sent, core=(storm.cpu_s(server.pid) - before) / seconds)
+    status = circuit.server_status()
+    tuns = [link["stats64"]["tx"]["dropped"] for link in json.loads(phone.out("ip", "-s", "-j", "link")) if link["ifname"].startswith("tun")]
+    table.update(tun_drops=sum(tuns), inject_failed=status["inject_failed"], table_flows=status["flows"], drops=status["drops_in2out"], rss_mb=server.rss_kb() / 1024)
+    for process in [*clients, server]:
+        process.end()
+    circuit.server = None
+    return table
+
+
 def masquerade(circuit):
     """A cable from laptop to server, and the kernel translates."""
     lab = circuit.lab
@@ -133,6 +168,12 @@ def show(results):
     print(f"exhaustion: {e['fill']['flows']} flows fill the table, {e['over']['flows']} of {e['over']['sent']} more come through, {e['refused']} refused;"
           f" the probe lost {e['probe']['lost']} of {e['probe']['sent']}; empty after {e['empty_after_s']:.0f} s, then {e['again']['flows']} of"
           f" {e['again']['sent']} new ones come through")
+    h = results["hundred"]
+    for name in ("new", "steady"):
+        print(f"{LAPTOPS} laptops, {name}: {h[name]['flows']} flows, {h[name]['datagrams']} of {h[name]['sent']} datagrams arrived; server {h[name]['server_us']:.1f} µs"
+              f" a datagram, {h[name]['core'] * 100:.0f} % of its core")
+    print(f"{LAPTOPS} laptops: {h['table_flows']} flows in the table, {h['rss_mb']:.0f} MB, drops in the NAT {h['drops']}, in the clients' TUN queues"
+          f" {h['tun_drops']}")
     print(f"server's memory: {both[0]['new_rss_mb']:.0f} MB after {NEW_FLOWS} flows")
 
 
@@ -144,7 +185,8 @@ def main():
     storm.route(circuit.lab)
     circuit.start_web()
     try:
-        results = {"load": os.getloadavg()[0], "tether": tether(circuit), "exhaustion": exhaustion(circuit), "masquerade": masquerade(circuit)}
+        results = {"load": os.getloadavg()[0], "tether": tether(circuit), "exhaustion": exhaustion(circuit),
+                   "hundred": hundred(circuit), "masquerade": masquerade(circuit)}
     finally:
         circuit.lab.close()
     if args.out:
