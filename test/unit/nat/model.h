@@ -52,7 +52,7 @@ struct model {
     uint8_t packet[512], before[512];
     struct model_datagram datagram[MODEL_DATAGRAMS];
     unsigned datagrams; /* opened so far */
-    unsigned forwarded, answered, hairpins, errors, returned, reassembled, killed; /* to see that a run was not idle */
+    unsigned forwarded, answered, hairpins, errors, returned, reassembled, killed, connected, refused; /* to see that a run was not idle */
 };
 
 static inline uint8_t model_u8(struct model *m)
@@ -140,38 +140,9 @@ static inline void model_return(struct model *m, const struct ref_packet *sent)
     m->returned++;
 }
 
-/* Sequence numbers of a segment: where its side is, at the bounds of what may pass, and elsewhere. */
-static inline void model_numbers(struct model *m, struct ref_packet *p, const struct ref_flow *f, bool outbound)
+static inline void model_send(struct model *m, struct ref_packet *packet, uint8_t look)
 {
-    static const int64_t far[] = {0, 1, -1, 70000, -70000, 20000000};
-    if (p->proto != 6)
-        return;
-    uint8_t seq = model_u8(m), ack = model_u8(m);
-    p->seq = 100000000u + seq * 100000u;
-    p->ack = 100000000u + ack * 100000u;
-    if (f == NULL || seq >= 0xf0)
-        return;
-    const struct ref_side *me = &f->tcp.side[outbound], *other = &f->tcp.side[!outbound];
-    const int64_t mine[] = {me->next, me->next, me->next, me->una, me->edge, me->isn}, its[] = {other->next, other->next, other->una, other->isn};
-    if (me->syn)
-        p->seq = (uint32_t)(mine[seq % 6] + (seq >= 0xa0 ? far[seq / 6 % 6] : 0));
-    if (other->syn)
-        p->ack = (uint32_t)(its[ack % 4] + (ack >= 0xa0 ? far[ack / 4 % 6] : 0));
-}
-
-static inline void model_in2out(struct model *m)
-{
-    uint8_t ops = model_u8(m), look = model_u8(m);
-    struct ref_packet p = {.proto = (uint8_t)PICK(m, 17, 6, 1, 6), .session = 1 + ops % 3, .ttl = ops & 64 ? (ops & 128 ? 1 : 2) : 64};
-    p.src = ops & 4 ? 0x0a000002 : 0x0a000001;
-    p.src_port = (uint16_t)(5000 + (ops >> 3 & 1));
-    p.dst = PICK(m, 0xc0000250, 0xc0000251, REF_EXTERNAL, REF_EXTERNAL, 0xc0000252);
-    p.dst_port = (uint16_t)PICK(m, 53, 80, 61000, 61001, 61002, 61003);
-    p.flags = (uint8_t)PICK(m, TCP_SYN, TCP_ACK, TCP_FIN | TCP_ACK, TCP_RST, TCP_SYN | TCP_ACK, TCP_SYN, TCP_ACK | TCP_PSH, TCP_FIN | TCP_SYN);
-    if (p.proto == 1)
-        p.dst_port = p.src_port;
-    const struct ref_flow *endpoint = ref_endpoint(&m->ref, &p);
-    model_numbers(m, &p, endpoint ? ref_flow_of(&m->ref, p.proto, endpoint->port, p.dst, p.dst_port) : NULL, true);
+    struct ref_packet p = *packet;
     size_t len = model_build(m, m->packet, &p, 8, look);
     memcpy(m->before, m->packet, len);
     nat_prefetch(m->nat, p.session, &(struct span){m->packet, len}, 1);
@@ -200,6 +171,45 @@ static inline void model_in2out(struct model *m)
     }
 }
 
+static inline void model_receive(struct model *m, struct ref_packet *packet, uint8_t look);
+
+#include "nat/model_tcp.h"
+
+static inline void model_in2out(struct model *m)
+{
+    uint8_t ops = model_u8(m), look = model_u8(m);
+    struct ref_packet p = {.proto = (uint8_t)PICK(m, 17, 6, 1, 6), .session = 1 + ops % 3, .ttl = ops & 64 ? (ops & 128 ? 1 : 2) : 64};
+    p.src = ops & 4 ? 0x0a000002 : 0x0a000001;
+    p.src_port = (uint16_t)(5000 + (ops >> 3 & 1));
+    p.dst = PICK(m, 0xc0000250, 0xc0000251, REF_EXTERNAL, REF_EXTERNAL, 0xc0000252);
+    p.dst_port = (uint16_t)PICK(m, 53, 80, 61000, 61001, 61002, 61003);
+    p.flags = (uint8_t)PICK(m, TCP_SYN, TCP_ACK, TCP_FIN | TCP_ACK, TCP_RST, TCP_SYN | TCP_ACK, TCP_SYN, TCP_ACK | TCP_PSH, TCP_FIN | TCP_SYN);
+    if (p.proto == 1)
+        p.dst_port = p.src_port;
+    const struct ref_flow *endpoint = ref_endpoint(&m->ref, &p);
+    model_numbers(m, &p, endpoint ? ref_flow_of(&m->ref, p.proto, endpoint->port, p.dst, p.dst_port) : NULL, true);
+    model_send(m, &p, look);
+}
+
+static inline void model_receive(struct model *m, struct ref_packet *packet, uint8_t look)
+{
+    struct ref_packet p = *packet;
+    size_t len = model_build(m, m->packet, &p, 0, look);
+    memcpy(m->before, m->packet, len);
+    nat_prefetch(m->nat, 0, &(struct span){m->packet, len}, 1);
+    nat_out2in(m->nat, m->packet, len, model_offload(&p, look), m->ref.now_ms, &m->r);
+    struct ref_outcome want = ref_deliver(&m->ref, &p, false);
+    MODEL_CHECK(m->r.verdict == want.verdict && m->r.reason == want.reason);
+    m->refused += want.reason == DROP_WINDOW;
+    if (want.verdict == NAT_FORWARD) {
+        MODEL_CHECK(m->r.session == want.to.session);
+        if (p.proto == 1)
+            MODEL_CHECK(model_port(m->r.packet, false) == want.to.dst_port);
+        model_check_translated(m, &want.to, len);
+        m->answered++;
+    }
+}
+
 static inline void model_out2in(struct model *m)
 {
     uint8_t ops = model_u8(m), look = model_u8(m);
@@ -218,19 +228,7 @@ static inline void model_out2in(struct model *m)
     if (p.proto == 1)
         p.src_port = p.dst_port;
     model_numbers(m, &p, ref_flow_of(&m->ref, p.proto, p.dst_port, p.src, p.src_port), false);
-    size_t len = model_build(m, m->packet, &p, 0, look);
-    memcpy(m->before, m->packet, len);
-    nat_prefetch(m->nat, 0, &(struct span){m->packet, len}, 1);
-    nat_out2in(m->nat, m->packet, len, model_offload(&p, look), m->ref.now_ms, &m->r);
-    struct ref_outcome want = ref_deliver(&m->ref, &p, false);
-    MODEL_CHECK(m->r.verdict == want.verdict && m->r.reason == want.reason);
-    if (want.verdict == NAT_FORWARD) {
-        MODEL_CHECK(m->r.session == want.to.session);
-        if (p.proto == 1)
-            MODEL_CHECK(model_port(m->r.packet, false) == want.to.dst_port);
-        model_check_translated(m, &want.to, len);
-        m->answered++;
-    }
+    model_receive(m, &p, look);
 }
 
 /* An error about what a live flow sent out (inward) or received (outward). */
@@ -301,6 +299,8 @@ static inline void model_step(struct model *m)
         model_fragment(m);
     } else if (op < 36) {
         model_garbage(m);
+    } else if (op < 44) {
+        model_connect(m);
     } else if (op < 120) {
         model_in2out(m);
     } else if (op < 210) {

@@ -11,7 +11,7 @@ static void nat_equals_the_naive_reference(void **state)
 {
     (void)state;
     static uint8_t bytes[100000];
-    unsigned forwarded = 0, answered = 0, hairpins = 0, errors = 0, returned = 0, reassembled = 0, killed = 0;
+    unsigned forwarded = 0, answered = 0, hairpins = 0, errors = 0, returned = 0, reassembled = 0, killed = 0, connected = 0, refused = 0;
     for (uint64_t seed = 1; seed <= 60; seed++) {
         uint64_t random = seed * 0x9e3779b97f4a7c15ULL;
         static struct model m;
@@ -23,13 +23,15 @@ static void nat_equals_the_naive_reference(void **state)
         hairpins += m.hairpins;
         errors += m.errors;
         returned += m.returned;
+        connected += m.connected;
+        refused += m.refused;
         reassembled += m.reassembled;
         killed += m.killed;
     }
     print_message("forwarded %u answered %u hairpins %u errors %u returned %u reassembled %u killed %u\n", forwarded, answered, hairpins, errors, returned,
                   reassembled, killed);
     assert_true(forwarded > 10000 && answered > 10000 && hairpins > 100 && errors > 1000);
-    assert_true(returned > 1000 && reassembled > 500 && killed > 1000);
+    assert_true(returned > 1000 && reassembled > 500 && killed > 1000 && connected > 500 && refused > 500);
 }
 
 int main(void)
