@@ -2,6 +2,7 @@
 """A hub that means harm, at one node's websocket (docs/PROTOCOL.md, section 5).
 
     evil_hub.py URL mirror      leads the node to itself: what it sends to a node it is told of comes back as from another
+    evil_hub.py URL mask URL2   joins two nodes, and gives the first another number towards the second
     evil_hub.py URL strangers   a thousand nodes announce themselves, open streams and say nothing more
     evil_hub.py URL garbage     headers cut short, unknown kinds, streams that do not exist, records that are no TLS
 
@@ -22,8 +23,9 @@ HEAD = struct.Struct("!BBHII")
 class Socket:
     """A websocket for a program that does one thing after the other."""
 
+    loop = asyncio.new_event_loop()
+
     def __init__(self, url):
-        self.loop = asyncio.new_event_loop()
         self.socket = self._do(self._open(url))
 
     async def _open(self, url):
@@ -77,6 +79,24 @@ def mirror(socket):
     print(f"carried {carried}, closed {closed!r}", flush=True)
 
 
+def mask(socket):
+    other = Socket(sys.argv[3])
+    true, carried, end = node_of(socket), 0, time.monotonic() + 4
+    false = true ^ 1
+    other.send(message(ANNOUNCE, 0, false, 0))
+    while time.monotonic() < end:
+        for source, to, old, new in ((socket, other, true, false), (other, socket, false, true)):
+            try:
+                data = source.recv(timeout=0.02)
+            except asyncio.TimeoutError:
+                continue
+            _, kind, stream, giver, taker = HEAD.unpack(data[:12])
+            carried += kind == DATA
+            to.send(message(kind, stream, *(new if number == old else number for number in (giver, taker)), data[12:]))
+    print(f"carried {carried}", flush=True)
+    other.close()
+
+
 def strangers(socket):
     me = node_of(socket)
     for number in range(1000):
@@ -102,7 +122,7 @@ def garbage(socket):
 if __name__ == "__main__":
     wire = Socket(sys.argv[1])
     try:
-        {"mirror": mirror, "strangers": strangers, "garbage": garbage}[sys.argv[2]](wire)
+        {"mirror": mirror, "mask": mask, "strangers": strangers, "garbage": garbage}[sys.argv[2]](wire)
     except Exception as error:  # the node hung up: for the test to judge by the node's state
         print(f"ended: {error!r}"[:200], flush=True)
     wire.close()

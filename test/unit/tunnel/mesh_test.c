@@ -288,7 +288,8 @@ static void a_hub_passes_on_what_its_legs_may_say(void **state)
     assert_int_equal(route(&b, 3, MESH_OPEN, 70, 90), 5);
     assert_int_equal(route(&b, 3, MESH_CLOSE, 70, 91), MESH_TO_NOBODY); /* unknown */
     assert_int_equal(route(&b, 3, MESH_DATA, 70, 70), MESH_TO_NOBODY);  /* itself */
-    assert_int_equal(route(&b, 3, MESH_DATA, 90, 70), MESH_TO_NOBODY);  /* another's name */
+    assert_int_equal(route(&b, 7, MESH_DATA, 95, 70), 3);
+    assert_int_equal(route(&b, 3, MESH_DATA, 90, 95), MESH_TO_NOBODY);  /* in another's name */
     assert_int_equal(route(&b, 3, MESH_DATA, 70, MESH_ALL), MESH_TO_NOBODY);
     assert_int_equal(route(&b, 3, MESH_GONE, 70, MESH_ALL), MESH_TO_NOBODY);
     assert_int_equal(route(&b, 3, MESH_ANNOUNCE, 0, MESH_ALL), MESH_TO_NOBODY);
