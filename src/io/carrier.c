@@ -330,6 +330,13 @@ static void path_pong(void *ctx, uint64_t mark)
         c->wire->pong(c->wire_ctx, mark);
 }
 
+static void path_batch(void *ctx, bool on)
+{
+    struct carrier *c = ctx;
+    if (c->wire->batch != NULL)
+        c->wire->batch(c->wire_ctx, on);
+}
+
 static void path_too_big(void *ctx, uint8_t *packet, size_t len, size_t mtu)
 {
     struct carrier *c = ctx;
@@ -355,6 +362,7 @@ static const struct path_ops path_ops = {
     .bye = path_bye,
     .node = path_node,
     .pong = path_pong,
+    .batch = path_batch,
     .too_big = path_too_big,
 };
 

@@ -54,6 +54,8 @@ struct carrier_wire {
     size_t head_len;
     /** Bytes of an IP packet around a message, if messages are datagrams, which get lost (keyed only); else 0. */
     unsigned datagram_overhead;
+    /** What is sent between true and false may leave together. May be NULL. */
+    void (*batch)(void *wire, bool on);
     /** A ping of the wire's own was answered (tunnel/path.h: PATH_MARK). May be NULL. */
     void (*pong)(void *wire, uint64_t mark);
 };

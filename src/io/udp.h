@@ -41,6 +41,11 @@ int udp_open(struct io_loop *loop, const char *addr, uint16_t port, bool may_fra
 int udp_bind(struct udp *udp, const struct underlay *via);
 /** @return 0, or -errno: it is lost */
 int udp_send(struct udp *udp, const struct udp_peer *to, const uint8_t *data, size_t len);
+/**
+ * What is sent between true and false may wait for the latter: datagrams of one length to one peer leave as one large packet, which the kernel or the
+ * card cuts (UDP_SEGMENT). Where that does not work they leave one by one.
+ */
+void udp_batch(struct udp *udp, bool on);
 /** The kernel's queue is full. */
 bool udp_congested(const struct udp *udp);
 uint16_t udp_port(const struct udp *udp);

@@ -120,6 +120,13 @@ static bool wire_congested(void *wire)
     return c->state == ENDING || udp_congested(c->udp);
 }
 
+static void wire_batch(void *wire, bool on)
+{
+    const struct udp_client *c = wire;
+    if (!(c->state == ENDING))
+        udp_batch(c->udp, on);
+}
+
 static void wire_close(void *wire, int ws_code, const char *reason)
 {
     end(wire, ws_code, reason);
@@ -132,7 +139,7 @@ static const char *wire_peer(void *wire)
 }
 
 #define WIRE .send = wire_send, .congested = wire_congested, .close = wire_close, .peer = wire_peer
-#define KEYED WIRE, .head = wire_head, .head_len = DATAGRAM_HEAD_LEN
+#define KEYED WIRE, .head = wire_head, .head_len = DATAGRAM_HEAD_LEN, .batch = wire_batch
 static const struct carrier_wire plain_wire = {WIRE}, wire_4 = {KEYED, .datagram_overhead = OVERHEAD_4},
                                  wire_6 = {KEYED, .datagram_overhead = OVERHEAD_6};
 

@@ -153,6 +153,13 @@ static bool wire_congested(void *wire)
     return c->ending || udp_congested(c->server->udp);
 }
 
+static void wire_batch(void *wire, bool on)
+{
+    const struct conn *c = wire;
+    if (!(c->ending))
+        udp_batch(c->server->udp, on);
+}
+
 static void wire_close(void *wire, int ws_code, const char *reason)
 {
     struct conn *c = wire;
@@ -188,7 +195,7 @@ static void wire_pong(void *wire, uint64_t mark)
 }
 
 #define WIRE .send = wire_send, .congested = wire_congested, .close = wire_close, .peer = wire_peer
-#define KEYED WIRE, .head = wire_head, .head_len = DATAGRAM_HEAD_LEN, .pong = wire_pong
+#define KEYED WIRE, .head = wire_head, .head_len = DATAGRAM_HEAD_LEN, .batch = wire_batch, .pong = wire_pong
 static const struct carrier_wire plain_wire = {WIRE}, wire_4 = {KEYED, .datagram_overhead = OVERHEAD_4},
                                  wire_6 = {KEYED, .datagram_overhead = OVERHEAD_6};
 

@@ -38,6 +38,8 @@ struct path_ops {
     int (*node)(void *ctx, const struct frame_node *node); /* NULL: not layer 2 */
     /** The far end returned a ping that is not the path's own: its highest byte is PATH_MARK. May be NULL. */
     void (*pong)(void *ctx, uint64_t mark);
+    /** Datagrams only: what is sent between true and false may leave together. May be NULL. */
+    void (*batch)(void *ctx, bool on);
     /** Datagrams only: this packet has DF set and does not fit; mtu would. May be NULL. */
     void (*too_big)(void *ctx, uint8_t *packet, size_t len, size_t mtu);
 };

@@ -81,11 +81,17 @@ void path_datagram_flush(struct path *p, struct fairq *q, uint64_t now_us)
         return;
     if (p->pmtu.round == 0) /* do not wait for the tick */
         path_datagram_tick(p, now_us);
+    if (q->packets == 0)
+        return;
+    if (p->ops->batch != NULL)
+        p->ops->batch(p->ctx, true);
     while (!p->failed && !p->ops->congested(p->ctx) && (len = fairq_next(q, PIECE_MAX, now_us, &offload)) > 0) {
         uint8_t *packet = p->out + PACKET_AT;
         fairq_take(q, packet);
         send_packet(p, packet, len, &offload);
     }
+    if (p->ops->batch != NULL)
+        p->ops->batch(p->ctx, false);
 }
 
 /* A ping made so long by bytes that mean nothing: its own, and those of a second frame. */

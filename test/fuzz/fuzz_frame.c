@@ -64,7 +64,7 @@ static int on_node(void *ctx, const struct frame_node *node)
     FUZZ_CHECK(strlen(node->name) <= FRAME_NAME_MAX);
     return 0;
 }
-static const struct path_ops ops = {on_send, on_congested, on_packet, on_hello, on_welcome, on_activate, on_bye, on_node, NULL, NULL};
+static const struct path_ops ops = {on_send, on_congested, on_packet, on_hello, on_welcome, on_activate, on_bye, on_node, NULL, NULL, NULL};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,13 +1,24 @@
-/* io/linux/udp.c - see io/udp.h */
+/*
+ * io/linux/udp.c - see io/udp.h
+ *
+ * A datagram costs the kernel about as much as 64 KB do. So what is sent in a batch is gathered and cut by the kernel (UDP_SEGMENT), and what
+ * came together is handed over together (UDP_GRO), where the kernel can do so.
+ */
 #include "io/udp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { BATCH = 16, DATAGRAM_MAX = 65536, BUFFER = 4 * 1024 * 1024, ROUNDS = 16, CONTROL = 64 };
+enum { BATCH = 16, DATAGRAM_MAX = 65536, BUFFER = 4 * 1024 * 1024, ROUNDS = 16, CONTROL = 128 };
+enum { TOGETHER_MAX = 60 * 1024, TOGETHER_SEGMENTS = 64 }; /* of UDP_SEGMENT; Linux takes 64 */
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#define UDP_GRO 104
+#endif
 
 struct udp {
     int fd;
@@ -15,6 +26,10 @@ struct udp {
     udp_cb cb;
     void *ctx;
     bool congested, closed, receiving;
+    bool batching, one_by_one; /* the latter: UDP_SEGMENT does not work here */
+    struct udp_peer to;        /* of what is gathered */
+    size_t gathered, segment, segments;
+    uint8_t together[TOGETHER_MAX];
     struct mmsghdr msg[BATCH];
     struct iovec iov[BATCH];
     struct sockaddr_storage from[BATCH];
@@ -36,8 +51,10 @@ bool udp_same(const struct udp_peer *a, const struct udp_peer *b)
 
 /* --- receiving --- */
 
-static void note_local(struct udp_peer *peer, struct msghdr *m)
+/* @return length of the datagrams that came as one, or 0 */
+static size_t note_control(struct udp_peer *peer, struct msghdr *m)
 {
+    int segment = 0;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c != NULL; c = CMSG_NXTHDR(m, c)) {
         if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;
@@ -49,8 +66,11 @@ static void note_local(struct udp_peer *peer, struct msghdr *m)
             memcpy(&info, CMSG_DATA(c), sizeof info);
             peer->local.six = info.ipi6_addr;
             peer->local_known = true;
+        } else if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+            memcpy(&segment, CMSG_DATA(c), sizeof segment);
         }
     }
+    return segment > 0 ? (size_t)segment : 0;
 }
 
 static int receive(struct udp *u)
@@ -63,8 +83,11 @@ static int receive(struct udp *u)
     int n = recvmmsg(u->fd, u->msg, BATCH, MSG_DONTWAIT, NULL);
     for (int i = 0; i < n && !u->closed; i++) {
         struct udp_peer peer = {.addr = u->from[i]};
-        note_local(&peer, &u->msg[i].msg_hdr);
-        u->cb(u->ctx, u->data[i], u->msg[i].msg_len, &peer);
+        size_t step = note_control(&peer, &u->msg[i].msg_hdr), len = u->msg[i].msg_len;
+        if (step == 0 || step > len)
+            step = len;
+        for (size_t at = 0; (at < len || at == 0) && !u->closed; at += step > 0 ? step : 1)
+            u->cb(u->ctx, u->data[i] + at, len - at < step ? len - at : step, &peer);
     }
     return n;
 }
@@ -95,42 +118,97 @@ static void on_event(void *ctx, int events)
 
 /* --- sending --- */
 
-/* From the address we were spoken to: a host with several would else answer from one that the far end, or its router, does not know. */
-static void set_local(struct msghdr *m, const struct udp_peer *to)
+/* From the address we were spoken to: a host with several would else answer from one that the far end, or its router, does not know. @return bytes of control */
+static size_t set_local(struct msghdr *m, const struct udp_peer *to)
 {
     struct cmsghdr *c = CMSG_FIRSTHDR(m);
     if (to->addr.ss_family == AF_INET6) {
         struct in6_pktinfo info = {.ipi6_addr = to->local.six};
         *c = (struct cmsghdr){.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO, .cmsg_len = CMSG_LEN(sizeof info)};
         memcpy(CMSG_DATA(c), &info, sizeof info);
-        m->msg_controllen = CMSG_SPACE(sizeof info);
+        return CMSG_SPACE(sizeof info);
     } else {
         struct in_pktinfo info = {.ipi_spec_dst = to->local.four};
         *c = (struct cmsghdr){.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof info)};
         memcpy(CMSG_DATA(c), &info, sizeof info);
-        m->msg_controllen = CMSG_SPACE(sizeof info);
+        return CMSG_SPACE(sizeof info);
     }
 }
 
-int udp_send(struct udp *u, const struct udp_peer *to, const uint8_t *data, size_t len)
+/* segment 0: one datagram */
+static int transmit(struct udp *u, const struct udp_peer *to, const uint8_t *data, size_t len, size_t segment)
 {
     _Alignas(struct cmsghdr) uint8_t control[CONTROL] = {0};
     struct iovec iov = {(void *)(uintptr_t)data, len};
     struct msghdr m = {.msg_name = (void *)(uintptr_t)&to->addr, .msg_iov = &iov, .msg_iovlen = 1,
                        .msg_namelen = to->addr.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in)};
-    if (to->local_known) {
-        m.msg_control = control;
-        m.msg_controllen = sizeof control;
-        set_local(&m, to);
+    m.msg_control = control;
+    m.msg_controllen = sizeof control;
+    size_t used = to->local_known ? set_local(&m, to) : 0;
+    if (segment > 0) {
+        struct cmsghdr *c = (struct cmsghdr *)(control + used);
+        uint16_t size = (uint16_t)segment;
+        *c = (struct cmsghdr){.cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT, .cmsg_len = CMSG_LEN(sizeof size)};
+        memcpy(CMSG_DATA(c), &size, sizeof size);
+        used += CMSG_SPACE(sizeof size);
     }
+    m.msg_controllen = used;
+    if (used == 0)
+        m.msg_control = NULL;
     if (sendmsg(u->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
         return 0;
     int failed = -errno;
-    if (failed == -EAGAIN || failed == -ENOBUFS) {
-        u->congested = failed == -EAGAIN;
-        io_poll_want(u->poll, IO_READABLE | (u->congested ? IO_WRITABLE : 0));
+    if (failed == -EAGAIN) {
+        u->congested = true;
+        io_poll_want(u->poll, IO_READABLE | IO_WRITABLE);
     }
     return failed;
+}
+
+static void flush(struct udp *u)
+{
+    size_t len = u->gathered;
+    u->gathered = 0;
+    if (len == 0)
+        return;
+    int failed = transmit(u, &u->to, u->together, len, u->segments > 1 ? u->segment : 0);
+    if (failed == 0 || failed == -EAGAIN || u->segments == 1)
+        return;
+    u->one_by_one = failed == -EIO || failed == -EINVAL || failed == -ENOPROTOOPT; /* no checksums by the device; an old kernel */
+    for (size_t at = 0; at < len; at += u->segment)
+        transmit(u, &u->to, u->together + at, len - at < u->segment ? len - at : u->segment, 0);
+}
+
+static void gather(struct udp *u, const struct udp_peer *to, const uint8_t *data, size_t len)
+{
+    /* Only the last one may be shorter. */
+    bool fits = u->gathered > 0 && u->gathered % u->segment == 0 && len <= u->segment && u->segments < TOGETHER_SEGMENTS &&
+                u->gathered + len <= TOGETHER_MAX && udp_same(&u->to, to);
+    if (!fits) {
+        flush(u);
+        u->to = *to;
+        u->segment = len;
+        u->segments = 0;
+    }
+    memcpy(u->together + u->gathered, data, len);
+    u->gathered += len;
+    u->segments++;
+}
+
+int udp_send(struct udp *u, const struct udp_peer *to, const uint8_t *data, size_t len)
+{
+    if (u->batching && !u->one_by_one && len > 0 && len <= TOGETHER_MAX / 2) {
+        gather(u, to, data, len);
+        return 0;
+    }
+    return transmit(u, to, data, len, 0);
+}
+
+void udp_batch(struct udp *u, bool on)
+{
+    u->batching = on;
+    if (!on)
+        flush(u);
 }
 
 bool udp_congested(const struct udp *u)
@@ -144,6 +222,8 @@ static int set_up(int fd, int family, bool may_fragment)
 {
     const int on = 1, size = BUFFER;
     const int discover = may_fragment ? IP_PMTUDISC_DONT : IP_PMTUDISC_PROBE;
+    if (!may_fragment)
+        setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on); /* an old kernel hands them over one by one */
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
