@@ -6,13 +6,14 @@ enum {
     BASE_INTERVAL_US = 2000000,
     BASE_OLD_US = 8000000,
     TARGET_MIN_US = 1000,
-    TARGET_MAX_US = 4000,
+    TARGET_MAX_US = 2500,
+    TARGET_JITTER_MAX_US = 4000,
     QUANTUM_MIN_US = 1000, QUANTUM_MAX_US = 2000,
     GAIN_FIRST = 4, GAIN_MAX = 16, /* sixteenths */
     STEADY_MIN_US = 8000,
     ROUND_MIN_US = 2000,
     ALARM_US = 5000,               /* so much above twice the target: do not wait for the round's end */
-    PACE_MIN = 4000,               /* bytes/s */
+    PACE_MIN = 16000,              /* bytes/s; a path slower than this has a queue of WINDOW_MIN anyway */
     BEST_US = 5000000,
     LATE_MAX_US = 100000,
     ACK_WAIT_US = 5000,            /* acker.h's */
@@ -20,10 +21,12 @@ enum {
     QUIET_ROUNDS = 3,              /* without a queue before the pace leaps: by then its usual growth would have made one */
     START_QUEUE_US = 4000,
     LOOK_MIN_US = 4000, LOOK_MAX_US = 50000,
+    MOVED_ROUNDS = 3,
+    MOVED_US = 1500000,
     NEIGHBOUR_ROUNDS = 8,
     NEIGHBOUR_US = 3000000,
     NEIGHBOUR_STAYS_US = 20000000,
-    TARGET_PACKETS_MAX_US = 50000,
+    TARGET_PACKETS_MAX_US = 12000,
 };
 
 void window_init(struct window *w, uint64_t now_us)
@@ -162,6 +165,10 @@ static void note_delay(struct window *w, int64_t delay_us, uint64_t rtt_us, uint
     }
     if (delay_us < w->look[0])
         w->look[0] = delay_us;
+    uint64_t change = (uint64_t)(delay_us > w->delay_us ? delay_us - w->delay_us : w->delay_us - delay_us);
+    if (w->srtt_us != 0)
+        w->jitter_us = w->jitter_us - w->jitter_us / 16 + change / 16;
+    w->delay_us = delay_us;
     int64_t late = (int64_t)(rtt_us - min_rtt_of(w)) - (delay_us - base_of(w)); /* the way back's share */
     if (late < 0)
         late = 0;
@@ -185,13 +192,19 @@ static void note_rate(struct window *w)
     w->rate = rate;
 }
 
+static uint64_t best_of(const struct window *w)
+{
+    return w->best[0] > w->best[1] ? w->best[0] : w->best[1];
+}
+
 /* What nothing drives us below for some seconds: a sixteenth of the best rate there was, or a quarter if it can be had. */
 static uint64_t least_pace(const struct window *w)
 {
-    uint64_t best = w->best[0] > w->best[1] ? w->best[0] : w->best[1], least = best / 16;
+    uint64_t best = best_of(w), least = best / 16;
     if (w->neighbour)
         least = best / 4 < 2 * w->rates[0] ? best / 4 : 2 * w->rates[0];
-    return least > PACE_MIN ? least : PACE_MIN;
+    least = least > PACE_MIN ? least : PACE_MIN;
+    return w->doubtful && w->flat_pace / 3 < least ? w->flat_pace / 3 : least;
 }
 
 static void note_best(struct window *w, uint64_t now_us)
@@ -206,13 +219,20 @@ static void note_best(struct window *w, uint64_t now_us)
         w->best[0] = steady;
 }
 
+/* The time of one packet, as far as it is worth waiting for. */
+static uint64_t packet_us(uint64_t rate)
+{
+    uint64_t took = rate > 0 ? PACKET * UINT64_C(1000000) / rate : TARGET_PACKETS_MAX_US;
+    return took < TARGET_PACKETS_MAX_US ? took : TARGET_PACKETS_MAX_US;
+}
+
 static void choose_target(struct window *w)
 {
-    uint64_t target = min_rtt_of(w) / 8;
+    uint64_t target = min_rtt_of(w) / 16;
     target = target < TARGET_MIN_US ? TARGET_MIN_US : target > TARGET_MAX_US ? TARGET_MAX_US : target;
+    target += w->jitter_us / 3 < TARGET_JITTER_MAX_US ? w->jitter_us / 3 : TARGET_JITTER_MAX_US;
     if (w->rate > 0) {
-        uint64_t rate = w->rate > least_pace(w) ? w->rate : least_pace(w), packets = PACKET * UINT64_C(1000000) / rate;
-        target += packets < TARGET_PACKETS_MAX_US ? packets : TARGET_PACKETS_MAX_US;
+        target += packet_us(w->rate > least_pace(w) ? w->rate : least_pace(w));
     }
     w->target_us = target;
 }
@@ -277,15 +297,51 @@ static bool start(struct window *w)
 }
 
 /*
+ * A queue that neither grows nor shrinks while we send only half is none: the path became longer, as when a phone changes its cell. Then
+ * the base is forgotten. Our own would shrink, a neighbour's swings. After a while the usual least pace does not keep us from that half.
+ */
+static bool has_moved(struct window *w, uint64_t now_us)
+{
+    uint64_t least = w->queue_us < w->flat_least_us ? w->queue_us : w->flat_least_us;
+    uint64_t most = w->queue_us > w->flat_most_us ? w->queue_us : w->flat_most_us;
+    if (w->over < MOVED_ROUNDS || most - least > TARGET_MIN_US + packet_us(best_of(w))) {
+        w->flat_least_us = w->flat_most_us = w->queue_us;
+        w->flat_since_us = now_us;
+        w->flat_rounds = 0;
+        w->flat_pace = w->pace;
+        w->doubtful = false;
+        return false;
+    }
+    w->flat_least_us = least;
+    w->flat_most_us = most;
+    w->flat_rounds++;
+    w->doubtful = now_us - w->flat_since_us > MOVED_US / 2;
+    return w->flat_rounds >= MOVED_ROUNDS && now_us - w->flat_since_us > MOVED_US && w->pace <= w->flat_pace / 2;
+}
+
+/*
  * A queue that stays although we hardly send is somebody else's. For some seconds we insist on a share then: who gets how much, the
  * congestion control of the legs' TCP decides. The target stays, so the lag is short again as soon as the other one leaves.
  */
 static void suspect_neighbour(struct window *w, uint64_t now_us)
 {
-    if (w->queue_us <= 2 * w->target_us)
-        w->over = 0;
+    if (w->flat_rounds == 0) /* later it grows with a packet's time at our own, smaller pace */
+        w->flat_target_us = w->target_us;
+    if (w->queue_us <= w->flat_target_us + w->flat_target_us / 2)
+        w->over = w->flat_rounds = 0;
     else if (w->over++ == 0)
         w->over_since_us = now_us;
+    if (has_moved(w, now_us)) {
+        w->bases = 0;
+        w->base_seen_us = now_us;
+        w->queue_us = w->round_queue_us = 0;
+        w->over = 0;
+        w->doubtful = false;
+        w->starting = true;
+        w->start_misses = 0;
+        w->leap_rate = 0;
+        w->pace = w->pace > best_of(w) / 4 ? w->pace : best_of(w) / 4;
+    }
     if (w->over >= NEIGHBOUR_ROUNDS && now_us - w->over_since_us > NEIGHBOUR_US)
         w->neighbour_until_us = now_us + NEIGHBOUR_STAYS_US;
     w->neighbour = now_us < w->neighbour_until_us;

@@ -15,11 +15,12 @@
  *
  *     pace = rate that arrived * (1 + (target - queue) / steady)        steady = 2 round trips, so that queue' = pace / rate - 1 settles
  *
- * with a target of an eighth of the round trip, 1 to 4 ms, and one packet's time. The pace doubles each round at the beginning, and leaps
- * when three rounds saw no queue at all, as long as the rate follows. The window is what the pace needs and a quarter more; it bounds
- * what a stall costs. When the smallest delay gets old the pace dips for a round, so that our own queue does not become the base (BBR's
- * PROBE_RTT). A queue that stays although hardly anything is sent is a neighbour's; beside a sender that fills queues a quarter of
- * the path is insisted on. Pure: time comes from the caller, in microseconds. test/unit/tunnel/window_sim_test.c holds all of this.
+ * with a target of a sixteenth of the round trip, 1 to 2.5 ms, one packet's time, and a third of the jitter. The pace doubles each round
+ * at the beginning, and leaps when three rounds saw no queue at all, as long as the rate follows. The window is what the pace needs and a
+ * quarter more; it bounds what a stall costs. When the smallest delay gets old the pace dips for a round, so that our own queue does not
+ * become the base (BBR's PROBE_RTT). A queue that stays the same although only half is sent is none: the path became longer. One that stays
+ * and swings is a neighbour's; beside a sender that fills queues a quarter of the path is insisted on. Pure: time comes from the caller,
+ * in microseconds. test/unit/tunnel/window_sim_test.c holds all of this.
  */
 #ifndef TETHER_TUNNEL_WINDOW_H
 #define TETHER_TUNNEL_WINDOW_H
@@ -48,6 +49,8 @@ struct window {
     uint64_t size;               /**< bytes allowed in flight */
     uint64_t srtt_us;            /**< smoothed, as acknowledgements show it; 0: unknown */
     uint64_t rate;               /**< bytes/s that arrived, of the best of the last rounds; 0: unknown */
+    int64_t delay_us;            /* newest one-way delay */
+    uint64_t jitter_us;          /* mean change from one delay to the next (RFC 3550 section 6.4.1) */
     uint64_t queue_us;           /**< standing queue of the last round */
     uint64_t target_us;
     uint64_t pace;               /**< bytes/s to send at; 0: no limit yet */
@@ -77,6 +80,10 @@ struct window {
     uint64_t best[2], best_since_us; /* highest rates of this and the last five seconds */
     uint32_t over;               /* rounds in a row above the target */
     uint64_t over_since_us, neighbour_until_us;
+    uint64_t flat_since_us, flat_least_us, flat_most_us; /* since when that queue stays between these */
+    uint64_t flat_pace, flat_target_us; /* then */
+    uint32_t flat_rounds;
+    bool doubtful;               /* is it a queue at all? */
     bool neighbour;              /* somebody else fills the path's queue */
     bool dipping;
     struct window_record record[WINDOW_RECORDS];

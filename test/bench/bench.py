@@ -91,7 +91,7 @@ def run_rounds(circuit, names, args):
 def soak(circuit, seconds):
     """Resident memory of both ends while downloads and uploads run."""
     running = peers.start("tether, relay", circuit)
-    loads = [circuit.lab.laptop.popen(f"load{port}", "iperf3", "-c", WEB, "-p", str(port), "-t", str(seconds), "-P", "4", *more)
+    loads = [circuit.lab.laptop.popen(f"load{port}", "iperf3", "-c", WEB, "-p", str(port), "-t", str(seconds), "-P", "4", "-C", measure.CONGESTION, *more)
              for port, more in ((5201, ["-R"]), (5202, []))]
     seen = {"client": [], "server": []}
     while any(load.alive() for load in loads):

@@ -70,7 +70,7 @@ class Bench:
 
     def fill(self):
         """8 flows each way until they are ended."""
-        return [self.laptop.popen(f"load-{port}", "iperf3", "-c", WEB, "-p", port, "-t", 600, "-P", 8, *more)
+        return [self.laptop.popen(f"load-{port}", "iperf3", "-c", WEB, "-p", port, "-t", 600, "-P", 8, "-C", measure.CONGESTION, *more)
                 for port, more in ((5201, []), (5202, ["-R"]))]
 
     @staticmethod

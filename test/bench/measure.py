@@ -11,6 +11,7 @@ from topology import WEB
 TICKS = os.sysconf("SC_CLK_TCK")
 LOSS_ALLOWED = 0.001  # of a flow that counts as one without loss: one hiccup of a shared machine
 FLOOD_PORT = 9009
+CONGESTION = "cubic"  # what hosts use unless told otherwise; some test machines are told otherwise
 
 
 def quantile(values, part):
@@ -78,7 +79,7 @@ def memory_kb(root):
 def tcp(laptop, seconds, streams=1, down=False, roots=()):
     """Mbit/s that arrived after the first second, and processor seconds per Gbit of what all of it moved."""
     before, machine_before = processor_seconds(roots), machine_seconds()
-    done = laptop.run("iperf3", "-c", WEB, "-J", "-t", seconds, "-O", "1", "-P", streams, *(["-R"] if down else []), check=False,
+    done = laptop.run("iperf3", "-c", WEB, "-J", "-t", seconds, "-O", "1", "-P", streams, "-C", CONGESTION, *(["-R"] if down else []), check=False,
                       timeout=seconds + 25)
     used, machine = processor_seconds(roots) - before, machine_seconds() - machine_before
     told = json.loads(done.stdout or "{}")
