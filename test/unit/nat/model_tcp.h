@@ -8,6 +8,13 @@
 
 #include "nat/model.h"
 
+enum { MODEL_FAR = 1 << 28 }; /* so near to zero all sequence numbers stay, as the reference needs it */
+
+static inline uint32_t model_near(int64_t number, uint32_t otherwise)
+{
+    return number > -MODEL_FAR && number < MODEL_FAR ? (uint32_t)number : otherwise;
+}
+
 /* Sequence numbers of a segment: where its side is, at the bounds of what may pass, and elsewhere. */
 static inline void model_numbers(struct model *m, struct ref_packet *p, const struct ref_flow *f, bool outbound)
 {
@@ -22,9 +29,9 @@ static inline void model_numbers(struct model *m, struct ref_packet *p, const st
     const struct ref_side *me = &f->tcp.side[outbound], *other = &f->tcp.side[!outbound];
     const int64_t mine[] = {me->next, me->next, me->next, me->una, me->edge, me->isn}, its[] = {other->next, other->next, other->una, other->isn};
     if (me->syn)
-        p->seq = (uint32_t)(mine[seq % 6] + (seq >= 0xa0 ? far[seq / 6 % 6] : 0));
+        p->seq = model_near(mine[seq % 6] + (seq >= 0xa0 ? far[seq / 6 % 6] : 0), p->seq);
     if (other->syn)
-        p->ack = (uint32_t)(its[ack % 4] + (ack >= 0xa0 ? far[ack / 4 % 6] : 0));
+        p->ack = model_near(its[ack % 4] + (ack >= 0xa0 ? far[ack / 4 % 6] : 0), p->ack);
 }
 
 static inline void model_connect(struct model *m)

@@ -34,10 +34,29 @@ static void nat_equals_the_naive_reference(void **state)
     assert_true(returned > 1000 && reassembled > 500 && killed > 1000 && connected > 500 && refused > 500);
 }
 
+/* Found by fuzzing: the outside's connection begins at 25, and an old segment of it from below zero still fits the window (RFC 9293 section 3.4). */
+static void reference_counts_past_the_end_of_sequence_numbers(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {
+        0,                                  /* the seed */
+        100, 0, 16, 1, 0, 1, 0, 0, 0,       /* the inside's SYN */
+        0, 0, 25, 0, 0, 18, 25, 0, 33, 25,  /* the outside's, in three pieces */
+        130, 0, 16, 1, 0, 0, 0, 1, 172, 0,  /* an acknowledgement, 70000 before the edge of the window */
+    };
+    static struct model m;
+    memset(&m, 0, sizeof m);
+    model_run(&m, bytes, sizeof bytes);
+    assert_int_equal(m.reassembled, 1);
+    assert_int_equal(m.answered, 1);
+    assert_int_equal(m.refused, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nat_equals_the_naive_reference),
+        cmocka_unit_test(reference_counts_past_the_end_of_sequence_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

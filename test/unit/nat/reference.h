@@ -153,7 +153,8 @@ static inline void ref_end_session(struct ref_nat *n, uint32_t session)
 /* @return false when the segment shall not pass */
 static inline bool ref_touch_tcp(struct ref_nat *n, struct ref_flow *f, bool outbound, const struct ref_packet *p)
 {
-    const struct ref_segment s = {.flags = p->flags, .seq = p->seq, .ack = p->ack, .payload = p->payload};
+    /* the model stays near zero: what has the highest bit set is below it */
+    const struct ref_segment s = {.flags = p->flags, .seq = (int32_t)p->seq, .ack = (int32_t)p->ack, .payload = p->payload};
     switch (ref_tcp(&f->tcp, outbound, &s)) {
     case REF_REFUSE:
         return false;

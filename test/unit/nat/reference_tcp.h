@@ -1,7 +1,7 @@
 /*
  * test/unit/nat/reference_tcp.h - a TCP connection as the reference sees it: plain numbers that never go round, one rule a line
  *
- * The model's sequence numbers stay far below 2^31, so that differences need no thought.
+ * The model's sequence numbers stay so near to zero, on either side, that differences need no thought.
  */
 #ifndef TETHER_TEST_NAT_REFERENCE_TCP_H
 #define TETHER_TEST_NAT_REFERENCE_TCP_H

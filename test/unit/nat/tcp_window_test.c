@@ -152,6 +152,8 @@ static void nat_counts_past_the_end_of_sequence_numbers(void **state)
     assert_int_equal(out_at(n, TCP_ACK, 0x55, 0x2e9, 0), NAT_FORWARD);
     assert_true(comes(n, port, TCP_ACK, 0x2e9u + WINDOW, 0x55, 0));
     assert_false(comes(n, port, TCP_ACK, 0x2eau + WINDOW, 0x55, 0));
+    assert_true(comes(n, port, TCP_ACK, 0x2e9u - 65535, 0x55, 0)); /* an old one, from below zero */
+    assert_false(comes(n, port, TCP_ACK, 0x2e9u - 65536, 0x55, 0));
     assert_false(comes(n, port, TCP_RST, 0x2e8, 0, 0));
     assert_true(comes(n, port, TCP_RST, 0x2e9, 0, 0));
     net_done(n);
