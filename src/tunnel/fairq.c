@@ -46,10 +46,12 @@ uint32_t fairq_hash(const struct siphash_key *key, const uint8_t *packet, size_t
 
 /* --- lists of flows --- */
 
-static void append(struct fairq_list *list, struct fairq_flow *flow)
+static void append(struct fairq *q, struct fairq_list *list, struct fairq_flow *flow)
 {
     flow->next = NULL;
+    flow->prev = list->tail;
     flow->listed = true;
+    flow->is_old = list == &q->old;
     if (list->tail != NULL)
         list->tail->next = flow;
     else
@@ -57,14 +59,33 @@ static void append(struct fairq_list *list, struct fairq_flow *flow)
     list->tail = flow;
 }
 
-static struct fairq_flow *take_first(struct fairq_list *list)
+static void take_out(struct fairq_list *list, struct fairq_flow *flow)
 {
-    struct fairq_flow *flow = list->head;
-    list->head = flow->next;
-    if (list->head == NULL)
-        list->tail = NULL;
+    if (flow->prev != NULL)
+        flow->prev->next = flow->next;
+    else
+        list->head = flow->next;
+    if (flow->next != NULL)
+        flow->next->prev = flow->prev;
+    else
+        list->tail = flow->prev;
     flow->listed = false;
-    return flow;
+}
+
+/*
+ * A flow was given something to send. One that had nothing and has not used up its turn may do so at once: on a slow path a round of the others
+ * takes as long as a call's or a game's next packet. It has no more of that than its share, for the turn is renewed in the round only.
+ */
+static void wake(struct fairq *q, struct fairq_flow *flow, uint32_t len)
+{
+    if (!flow->listed) {
+        flow->deficit = (int32_t)q->quantum;
+        append(q, &q->fresh, flow);
+        q->flows_begun++;
+    } else if (flow->is_old && flow->bytes == len && flow->deficit >= (int32_t)len) {
+        take_out(&q->old, flow);
+        append(q, &q->fresh, flow);
+    }
 }
 
 /* --- packets of a flow --- */
@@ -144,11 +165,7 @@ bool fairq_push(struct fairq *q, struct pbuf *take_b, uint64_t now_us)
     q->held += memory_of(take_b);
     q->bytes += take_b->len;
     q->packets++;
-    if (!flow->listed) {
-        flow->deficit = (int32_t)q->quantum;
-        append(&q->fresh, flow);
-        q->flows_begun++;
-    }
+    wake(q, flow, take_b->len);
     while (q->held > q->held_max)
         fairq_shed(q);
     return true;
@@ -200,13 +217,14 @@ static struct fairq_flow *choose(struct fairq *q, uint64_t now_us)
             return NULL;
         if (flow->deficit <= 0) {
             flow->deficit += (int32_t)q->quantum;
-            append(&q->old, take_first(list));
+            take_out(list, flow);
+            append(q, &q->old, flow);
         } else if (judge(q, flow, now_us)) {
             return flow;
         } else {
-            take_first(list);
+            take_out(list, flow);
             if (list == &q->fresh) /* else it could come first again and again by sending one packet at a time */
-                append(&q->old, flow);
+                append(q, &q->old, flow);
         }
     }
 }

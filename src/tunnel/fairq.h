@@ -2,7 +2,7 @@
  * tunnel/fairq.h - packets waiting at the tunnel's entry: FQ-CoDel (RFC 8290)
  *
  * This is where everything waits that the window does not let into the tunnel, so here is decided who waits. Each flow has a queue of its own;
- * they take turns by bytes (deficit round robin), flows that have just begun or send little come first, and CoDel keeps each flow's own
+ * they take turns by bytes (deficit round robin), flows that have just begun or have not used up their turn come first, and CoDel keeps each flow's own
  * queue short. A packet that stands for many is one packet here, but leaves in pieces as large as its owner says, and CoDel drops
  * one segment of it, not all.
  *
@@ -22,12 +22,12 @@ enum { FAIRQ_FLOWS = 512, FAIRQ_PACKET = 1514 };
 
 struct fairq_flow {
     struct pbuf *head, *tail;
-    struct fairq_flow *next; /* in its list */
+    struct fairq_flow *next, *prev; /* in its list */
     struct codel codel;
     uint32_t held;           /* bytes of memory */
     uint32_t bytes;          /* of packets */
     int32_t deficit;
-    bool listed;
+    bool listed, is_old;     /* in a list; in the old ones' */
 };
 
 struct fairq_list {

@@ -138,7 +138,6 @@ def relative(points):
 
 def steady(bench, name):
     rate, round_trip, more_ms, least = LINKS[name]
-    bench.link(rate, round_trip)
     before = idle(bench)
     after = full(bench, bench.args.seconds, bench.args.warm_up)
     points = relative(after.pop("points"))
@@ -242,7 +241,7 @@ def run(bench, names):
     for name in names:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
-            bench.link("10M", 40)
+            bench.link(*LINKS.get(name, LINKS["10M"])[:2])
             try:
                 bench.start()
                 SCENARIOS[name](bench)
