@@ -246,6 +246,31 @@ static void no_more_than_the_window_leaves(void **state)
     end_free(b);
 }
 
+/* What a browser carries fast goes in few messages; on any other path nobody waits. */
+static void messages_of_a_fast_path_are_a_millisecond_apart(void **state)
+{
+    (void)state;
+    for (int fast = 0; fast < 2; fast++) {
+        struct fixture f;
+        struct end *a = end_new(false, true);
+        fixture_init(&f);
+        session_attach(&f.s, &a->path);
+        a->path.acker.rate = fast ? WINDOW_FAST + 1 : WINDOW_FAST; /* what arrives counts as well as what leaves */
+        for (uint64_t us = 0; us < 3000; us += 100) { /* one packet each 100 µs: TCP's acknowledgements */
+            give(&f, 1, 100, SECOND + us);
+            session_flush(&f.s, SECOND + us);
+            if (fast && us % 1000 != 0)
+                assert_int_equal(session_due_us(&f.s), SECOND + us / 1000 * 1000 + PATH_BATCH_US);
+        }
+        assert_int_equal(a->messages, fast ? 3 : 30);
+        session_flush(&f.s, SECOND + 3000);
+        assert_int_equal(a->path.sent_packets, 30); /* and nothing is left behind */
+        session_detach(&f.s, &a->path, SECOND);
+        end_free(a);
+        fixture_done(&f);
+    }
+}
+
 static void nothing_is_forwarded_before_the_session_is_agreed(void **state)
 {
     struct fixture f;
@@ -441,6 +466,7 @@ int main(void)
         cmocka_unit_test(segments_in_a_row_become_one_packet),
         cmocka_unit_test(ethernet_crosses_whole_and_apart_from_packets),
         cmocka_unit_test(no_more_than_the_window_leaves),
+        cmocka_unit_test(messages_of_a_fast_path_are_a_millisecond_apart),
         cmocka_unit_test(nothing_is_forwarded_before_the_session_is_agreed),
         cmocka_unit_test(a_congested_carrier_holds_packets_back),
         cmocka_unit_test(the_newest_path_is_used_and_an_older_one_takes_over),
