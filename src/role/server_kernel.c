@@ -200,7 +200,7 @@ static int open_tun(struct server_kernel *k, struct err *err)
 {
     int fd = -EBUSY;
     for (int i = 0; i < NAMES && fd == -EBUSY; i++) {
-        snprintf(k->name, sizeof k->name, "tether%d", i);
+        snprintf(k->name, sizeof k->name, "tether%hhu", (unsigned char)i);
         fd = host_tun_open(k->server->host, k->name, (struct host_cidr){OWN, NET_LEN}, k->server->setup.link_mtu, err);
     }
     return fd == -EBUSY ? err_set(err, fd, "devices tether0 to tether%d: all taken; end the servers that have them", NAMES - 1) : fd;
