@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 
 #include "io/stream.h"
+#include "io/tls_bio.h"
 
 enum {
     STREAM_RECORD = 16384,                       /* RFC 8446 section 5.1 */
@@ -25,21 +26,17 @@ struct stream_sec {
     uv_alloc_cb alloc;
     uv_read_cb read; /* NULL: not now */
     void (*drained)(struct stream *s);
-    bool client, ready, pumping, overflow, failed;
+    struct tls_bio io; /* its input is borrowed, or in held */
+    bool client, ready, pumping, failed;
     int untold; /* why it failed, while nobody listened; 0: told */
-    const uint8_t *in; /* not taken yet: borrowed, or in held */
-    size_t in_len;
     uint8_t *held;
     char why[128];
-    size_t out_len;
     uint8_t plain[STREAM_RECORD];
     uint8_t out[STREAM_OUT_MAX];
 };
 
 /* stream_sec.c */
 
-/** Custom BIO over a stream's borrowed input and bounded output */
-BIO_METHOD *stream_sec_bio(void);
 int stream_sec_read_start(struct stream *s, uv_alloc_cb alloc, uv_read_cb read);
 void stream_sec_read_stop(struct stream *s);
 const char *stream_sec_why(const struct stream *s);

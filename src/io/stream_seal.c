@@ -36,14 +36,14 @@ static void on_block_written(uv_write_t *own, int status)
 static int queue_out(struct stream *s, size_t at, uv_write_t *req, uv_write_cb written)
 {
     struct stream_sec *t = s->sec;
-    size_t len = t->out_len - at;
+    size_t len = t->io.out_len - at;
     struct cipher_block *b = malloc(sizeof *b + len);
-    t->out_len = 0;
+    t->io.out_len = 0;
     if (b == NULL)
         return UV_ENOMEM;
     b->req = req;
     b->written = written;
-    memcpy(b->data, t->out + at, len);
+    memcpy(b->data, t->io.out + at, len);
     if (req != NULL)
         req->handle = (uv_stream_t *)s;
     uv_buf_t buf = uv_buf_init((char *)b->data, (unsigned)len);
@@ -57,16 +57,16 @@ int stream_seal_flush(struct stream *s)
 {
     struct stream_sec *t = s->sec;
     int n = 0;
-    if (t->overflow)
+    if (t->io.overflow)
         return UV_ENOBUFS;
-    if (t->out_len == 0)
+    if (t->io.out_len == 0)
         return 0;
     if (stream_queued(s) == 0) {
-        uv_buf_t buf = uv_buf_init((char *)t->out, (unsigned)t->out_len);
+        uv_buf_t buf = uv_buf_init((char *)t->io.out, (unsigned)t->io.out_len);
         n = uv_try_write((uv_stream_t *)s, &buf, 1);
     }
-    if (n == (int)t->out_len) {
-        t->out_len = 0;
+    if (n == (int)t->io.out_len) {
+        t->io.out_len = 0;
         return 0;
     }
     return queue_out(s, n > 0 ? (size_t)n : 0, NULL, NULL);

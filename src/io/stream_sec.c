@@ -1,7 +1,7 @@
 /*
  * io/stream_sec.c - TLS over TCP: its life, the handshake, and what comes in; stream_seal.c owns what goes out
  *
- * OpenSSL never sees the socket. What libuv read is lent to it; what it writes gathers in stream_sec.out. Ciphertext that arrived
+ * OpenSSL never sees the socket. What libuv read is lent to it; what it writes gathers in tls_bio.out. Ciphertext that arrived
  * before the user stopped reading is held until it starts again: at most one read's worth.
  */
 #include <errno.h>
@@ -13,51 +13,6 @@
 
 #include "io/loop.h"
 #include "io/stream_priv.h"
-
-/* --- OpenSSL's view of the connection --- */
-
-static int bio_read(BIO *bio, char *buf, int len)
-{
-    struct stream_sec *t = BIO_get_data(bio);
-    BIO_clear_retry_flags(bio);
-    if (t->in_len == 0) {
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    size_t n = t->in_len < (size_t)len ? t->in_len : (size_t)len;
-    memcpy(buf, t->in, n);
-    t->in += n;
-    t->in_len -= n;
-    return (int)n;
-}
-
-static int bio_write(BIO *bio, const char *buf, int len)
-{
-    struct stream_sec *t = BIO_get_data(bio);
-    BIO_clear_retry_flags(bio);
-    if ((size_t)len > STREAM_OUT_MAX - t->out_len) {
-        t->overflow = true;
-        return -1;
-    }
-    memcpy(t->out + t->out_len, buf, (size_t)len);
-    t->out_len += (size_t)len;
-    return len;
-}
-
-static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
-{
-    (void)bio, (void)number, (void)pointer;
-    return command == BIO_CTRL_FLUSH;
-}
-
-BIO_METHOD *stream_sec_bio(void)
-{
-    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tether stream");
-    if (m != NULL && BIO_meth_set_read(m, bio_read) && BIO_meth_set_write(m, bio_write) && BIO_meth_set_ctrl(m, bio_ctrl))
-        return m;
-    BIO_meth_free(m);
-    return NULL;
-}
 
 /* --- failures in words --- */
 
@@ -80,7 +35,7 @@ static void fail(struct stream *s, int status)
     uv_read_cb read = t->read;
     uv_buf_t none = uv_buf_init(NULL, 0);
     t->failed = true;
-    t->in_len = 0;
+    t->io.in_len = 0;
     t->ready_cb = NULL;
     t->untold = ready == NULL && read == NULL ? status : 0;
     uv_read_stop((uv_stream_t *)s);
@@ -160,18 +115,18 @@ static bool hand_on(struct stream *s)
 static void hold_rest(struct stream *s)
 {
     struct stream_sec *t = s->sec;
-    if (t->in_len == 0 || !is_alive(s)) {
+    if (t->io.in_len == 0 || !is_alive(s)) {
         free(t->held);
         t->held = NULL;
-        t->in_len = 0;
+        t->io.in_len = 0;
     } else if (t->held == NULL) {
-        t->held = malloc(t->in_len);
+        t->held = malloc(t->io.in_len);
         if (t->held == NULL) {
             fail(s, UV_ENOMEM);
             return;
         }
-        memcpy(t->held, t->in, t->in_len);
-        t->in = t->held;
+        memcpy(t->held, t->io.in, t->io.in_len);
+        t->io.in = t->held;
     }
 }
 
@@ -205,8 +160,8 @@ static void on_cipher(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
         fail(s, n == UV_EOF ? UV_ECONNABORTED : (int)n);
         return;
     }
-    t->in = (const uint8_t *)buf->base;
-    t->in_len = (size_t)n;
+    t->io.in = (const uint8_t *)buf->base;
+    t->io.in_len = (size_t)n;
     if (n > 0)
         pump(s);
     if (is_alive(s) && t->ready && (t->read == NULL || t->held != NULL))
@@ -260,7 +215,7 @@ static bool expect_host(SSL *ssl, const char *host)
 int stream_secure(struct stream *s, struct stream_tls *tls, const char *host, stream_ready_cb ready)
 {
     struct stream_sec *t = calloc(1, sizeof *t);
-    BIO *bio = BIO_new(tls->bio);
+    BIO *bio = t != NULL ? tls_bio_new(tls->bio, &t->io) : NULL;
     SSL *ssl = SSL_new(tls->ssl);
     if (t == NULL || bio == NULL || ssl == NULL || (host != NULL && !expect_host(ssl, host))) {
         SSL_free(ssl);
@@ -268,8 +223,8 @@ int stream_secure(struct stream *s, struct stream_tls *tls, const char *host, st
         free(t);
         return UV_ENOMEM;
     }
-    BIO_set_data(bio, t);
-    BIO_set_init(bio, 1);
+    t->io.out = t->out;
+    t->io.out_max = sizeof t->out;
     SSL_set_bio(ssl, bio, bio);
     t->ssl = ssl;
     t->client = host != NULL;

@@ -37,7 +37,7 @@ static struct stream_tls *new_tls(const SSL_METHOD *method)
     if (t == NULL)
         return NULL;
     ERR_clear_error();
-    t->bio = stream_sec_bio();
+    t->bio = tls_bio_method("tether stream", tls_bio_read, tls_bio_write, tls_bio_ctrl);
     t->ssl = SSL_CTX_new(method);
     if (t->bio != NULL && t->ssl != NULL && SSL_CTX_set_min_proto_version(t->ssl, TLS1_2_VERSION)) {
         SSL_CTX_set_options(t->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);

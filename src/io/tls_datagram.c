@@ -19,38 +19,28 @@ enum { HANDSHAKE_MTU = 1100 }; /* of its datagrams: before anything is known abo
 
 static int bio_write(BIO *bio, const char *buf, int len)
 {
-    struct tls *t = BIO_get_data(bio);
-    BIO_clear_retry_flags(bio);
-    if ((size_t)len > TLS_OUT_MAX - t->out_len) {
-        t->overflow = true;
+    if (tls_bio_write(bio, buf, len) < 0)
         return -1;
-    }
-    memcpy(t->out + t->out_len, buf, (size_t)len);
-    t->out_len += (size_t)len;
-    return tls_flush(t) < 0 ? -1 : len; /* what the kernel does not take is lost, as on the way */
+    return tls_flush(BIO_get_data(bio)) < 0 ? -1 : len; /* what the kernel does not take is lost, as on the way */
 }
 
 /* The rest of a datagram that is longer than asked for is lost, as with a socket. */
 static int bio_read(BIO *bio, char *buf, int len)
 {
-    struct tls *t = BIO_get_data(bio);
+    struct tls_bio *io = BIO_get_data(bio);
     int n = tls_bio_read(bio, buf, len);
-    t->in_len = 0;
+    io->in_len = 0;
     return n;
 }
 
 static long bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
 {
-    (void)bio, (void)num, (void)ptr;
     switch (cmd) {
-    case BIO_CTRL_FLUSH:
-    case BIO_CTRL_DUP:
-        return 1;
     case BIO_CTRL_DGRAM_QUERY_MTU:
     case BIO_CTRL_DGRAM_GET_FALLBACK_MTU:
         return HANDSHAKE_MTU;
     default:
-        return 0;
+        return tls_bio_ctrl(bio, cmd, num, ptr);
     }
 }
 
@@ -112,9 +102,8 @@ static bool set_up(struct tls_context *c)
         SSL_CTX_set_psk_server_callback(s, on_server_key);
     else
         SSL_CTX_set_psk_client_callback(s, on_client_key);
-    c->bio = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tether datagrams");
-    return c->bio != NULL && BIO_meth_set_read(c->bio, bio_read) && BIO_meth_set_write(c->bio, bio_write) &&
-           BIO_meth_set_ctrl(c->bio, bio_ctrl);
+    c->bio = tls_bio_method("tether datagrams", bio_read, bio_write, bio_ctrl);
+    return c->bio != NULL;
 }
 
 int tls_context_new_datagrams(bool server, const uint8_t key[TLS_KEY_LEN], struct tls_context **ret_context, struct err *err)

@@ -6,6 +6,7 @@
 
 #include <openssl/ssl.h>
 
+#include "io/tls_bio.h"
 #include "io/tls_psk.h"
 
 enum {
@@ -21,13 +22,12 @@ struct tls_context {
 };
 
 struct tls {
+    struct tls_bio io; /* first, so that it leads back here; out_len counts the head, which is there from the beginning */
     SSL *ssl;
     const struct tls_ops *ops;
     void *ctx;
-    const uint8_t *in; /* ciphertext not yet read by OpenSSL */
-    size_t in_len;
-    size_t head_len, out_len, sent_bytes; /* out_len counts the head, which is there from the beginning */
-    bool ready, overflow, datagrams;
+    size_t head_len, sent_bytes;
+    bool ready, datagrams;
     uint8_t out[TLS_OUT_MAX];
     uint8_t plain[TLS_PLAIN_MAX];
 };
@@ -36,7 +36,6 @@ extern const unsigned char tls_identity[7]; /* with a NUL */
 
 /* tls_psk.c */
 
-int tls_bio_read(BIO *bio, char *buf, int len);
 /** Hand over what OpenSSL wrote as one message. @return 0 or -errno */
 int tls_flush(struct tls *t);
 

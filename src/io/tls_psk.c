@@ -15,41 +15,7 @@ static const unsigned char suite_id[2] = {0x13, 0x01};
 
 enum { KEY_UPDATE_BYTES = 1 << 30 }; /* fresh traffic keys per GB: far below the AES-GCM limit (RFC 8446 section 5.5) */
 
-/* --- OpenSSL's view of the messages --- */
-
-int tls_bio_read(BIO *bio, char *buf, int len)
-{
-    struct tls *t = BIO_get_data(bio);
-    BIO_clear_retry_flags(bio);
-    if (t->in_len == 0) {
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    size_t n = t->in_len < (size_t)len ? t->in_len : (size_t)len;
-    memcpy(buf, t->in, n);
-    t->in += n;
-    t->in_len -= n;
-    return (int)n;
-}
-
-static int bio_write(BIO *bio, const char *buf, int len)
-{
-    struct tls *t = BIO_get_data(bio);
-    BIO_clear_retry_flags(bio);
-    if ((size_t)len > TLS_OUT_MAX - t->out_len) { /* cannot happen with our batch sizes; never cut a record */
-        t->overflow = true;
-        return -1;
-    }
-    memcpy(t->out + t->out_len, buf, (size_t)len);
-    t->out_len += (size_t)len;
-    return len;
-}
-
-static long bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
-{
-    (void)bio, (void)num, (void)ptr;
-    return cmd == BIO_CTRL_FLUSH || cmd == BIO_CTRL_DUP;
-}
+/* --- the key --- */
 
 static SSL_SESSION *session_of(SSL *ssl)
 {
@@ -102,9 +68,8 @@ static bool set_up(struct tls_context *c)
         SSL_CTX_set_verify(s, SSL_VERIFY_PEER, NULL);
         SSL_CTX_set_psk_use_session_callback(s, on_client_key);
     }
-    c->bio = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tether messages");
-    return c->bio != NULL && BIO_meth_set_read(c->bio, tls_bio_read) && BIO_meth_set_write(c->bio, bio_write) &&
-           BIO_meth_set_ctrl(c->bio, bio_ctrl);
+    c->bio = tls_bio_method("tether messages", tls_bio_read, tls_bio_write, tls_bio_ctrl);
+    return c->bio != NULL;
 }
 
 int tls_context_new(bool server, const uint8_t key[TLS_KEY_LEN], struct tls_context **ret_context, struct err *err)
@@ -144,15 +109,15 @@ int tls_new(struct tls_context *context, const struct tls_ops *ops, void *ctx, s
     t->ops = ops;
     t->ctx = ctx;
     t->ssl = SSL_new(context->ssl);
-    BIO *bio = t->ssl != NULL ? BIO_new(context->bio) : NULL;
+    BIO *bio = t->ssl != NULL ? tls_bio_new(context->bio, &t->io) : NULL;
     if (bio == NULL) {
         SSL_free(t->ssl);
         free(t);
         return -ENOMEM;
     }
     t->datagrams = context->datagrams;
-    BIO_set_data(bio, t);
-    BIO_set_init(bio, 1);
+    t->io.out = t->out;
+    t->io.out_max = sizeof t->out;
     SSL_set_bio(t->ssl, bio, bio);
     if (t->datagrams)
         tls_datagram_begin(t);
@@ -175,20 +140,20 @@ void tls_free(struct tls *tls)
 
 void tls_headroom(struct tls *tls, size_t len)
 {
-    tls->head_len = tls->out_len = len < TLS_HEADROOM_MAX ? len : TLS_HEADROOM_MAX;
+    tls->head_len = tls->io.out_len = len < TLS_HEADROOM_MAX ? len : TLS_HEADROOM_MAX;
 }
 
 int tls_flush(struct tls *t)
 {
-    if (t->overflow)
+    if (t->io.overflow)
         return -EIO;
-    if (t->out_len == t->head_len)
+    if (t->io.out_len == t->head_len)
         return 0;
-    size_t len = t->out_len;
-    t->out_len = t->head_len;
+    size_t len = t->io.out_len;
+    t->io.out_len = t->head_len;
     if (t->head_len > 0)
-        t->ops->head(t->ctx, t->out);
-    return t->ops->out(t->ctx, t->out, len);
+        t->ops->head(t->ctx, t->io.out);
+    return t->ops->out(t->ctx, t->io.out, len);
 }
 
 /* What a failed handshake means to a person. */
@@ -253,8 +218,8 @@ static int why_nothing(struct tls *t, int n)
 
 int tls_receive(struct tls *tls, const uint8_t *data, size_t len)
 {
-    tls->in = data;
-    tls->in_len = len;
+    tls->io.in = data;
+    tls->io.in_len = len;
     if (!tls->ready) {
         int failed = handshake(tls);
         if (failed || !tls->ready)
@@ -281,7 +246,7 @@ int tls_send(struct tls *tls, const uint8_t *data, size_t len)
         SSL_key_update(tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
     }
     if (SSL_write(tls->ssl, data, (int)len) != (int)len)
-        return tls->overflow ? -EIO : -EPROTO;
+        return tls->io.overflow ? -EIO : -EPROTO;
     tls->sent_bytes += len;
     return tls_flush(tls);
 }
