@@ -17,22 +17,22 @@
 #include "role/hosted.h"
 #include "role/switch_priv.h"
 
-enum { TICK_MS = 1000 };
+enum { TICK_MS = 1000, TAP_BYTES = 1024 * 1024 };
 
 /* --- frames --- */
 
-void switch_send(struct switch_role *sw, uint32_t port, const uint8_t *frame, size_t len)
+void switch_send(struct switch_role *sw, uint32_t from, uint32_t port, const uint8_t *frame, size_t len)
 {
     if (port == SWITCH_UPLINK_PORT && sw->tap != NULL)
         switch_tap_send(sw, sw->tap, frame, len);
     else if (port < sw->ports && sw->guest[port] != NULL)
-        switch_guest_send(sw->guest[port], frame, len);
+        switch_guest_send(sw->guest[port], from, frame, len);
 }
 
 static void send_from(struct switch_role *sw, uint32_t from, const uint8_t *frame, size_t len)
 {
     for (uint32_t p = switch_next(sw->ether, from, SWITCH_NO_PORT); p != SWITCH_NO_PORT; p = switch_next(sw->ether, from, p))
-        switch_send(sw, p, frame, len);
+        switch_send(sw, from, p, frame, len);
 }
 
 void switch_send_all(struct switch_role *sw, const uint8_t *frame, size_t len)
@@ -44,7 +44,7 @@ static void to_gateway(struct switch_role *sw, uint32_t port, const struct ether
 {
     struct gateway_result r = gateway_take(sw->gateway, port, v, now_ms);
     if (r.does == GATEWAY_ANSWER)
-        switch_send(sw, port, r.bytes, r.len);
+        switch_send(sw, SWITCH_NO_PORT, port, r.bytes, r.len);
     else if (r.does == GATEWAY_ROUTE && sw->nat != NULL)
         switch_nat_out(sw, r.bytes, r.len);
 }
@@ -62,7 +62,7 @@ void switch_frame(struct switch_role *sw, uint32_t port, uint8_t *frame, size_t 
         return;
     }
     if (j.way == SWITCH_TO_PORT) {
-        switch_send(sw, j.port, frame, len);
+        switch_send(sw, port, j.port, frame, len);
         return;
     }
     if (j.way == SWITCH_TO_ALL)
@@ -166,7 +166,9 @@ static int open_all(struct switch_role *sw, struct err *err)
     sw->ports = sw->setup.guests + 1; /* and the uplink */
     sw->guest = calloc(sw->ports, sizeof(struct switch_guest *));
     sw->waiting = calloc(sw->ports, sizeof(struct switch_guest *));
-    int failed = sw->guest == NULL || sw->waiting == NULL ? -ENOMEM : 0;
+    int failed = sw->guest == NULL || sw->waiting == NULL ? -ENOMEM : tls_random(&sw->queue_key, sizeof sw->queue_key);
+    if (!failed)
+        failed = pbuf_pool_new(TAP_BYTES + (size_t)sw->setup.guests * SWITCH_GUEST_ROOM, &sw->pool);
     if (!failed)
         failed = open_ether(sw, err);
     if (!failed && sw->setup.uplink == UPLINK_NAT)

@@ -43,7 +43,7 @@ static void send_piece(void *ctx, const uint8_t *packet, size_t len)
     if (packet != frame + HEADROOM)
         memcpy(frame + HEADROOM, packet, len);
     ether_put_header(frame, to->at.mac, to->sw->setup.mac, ETHER_TYPE_IP4);
-    switch_send(to->sw, to->at.port, frame, HEADROOM + len);
+    switch_send(to->sw, SWITCH_NO_PORT, to->at.port, frame, HEADROOM + len);
 }
 
 static void ask_for(struct switch_role *sw, uint32_t addr)

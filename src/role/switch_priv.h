@@ -13,9 +13,12 @@
 #include "io/tun.h"
 #include "io/ws.h"
 #include "role/switch_config.h"
+#include "tunnel/fairq.h"
 
 /** The number of the uplink's port; guests get others. */
 enum { SWITCH_UPLINK_PORT = 0 };
+/** Bytes of buffers that may wait for a guest. */
+enum { SWITCH_GUEST_ROOM = 1024 * 1024 };
 
 /** A websocket, a port of the switch. */
 struct switch_guest {
@@ -23,11 +26,14 @@ struct switch_guest {
     struct ws *ws;
     uint32_t port;
     struct tun *tap;           /* with a TAP for each guest: his */
-    bool corked;               /* something waits for the end of the loop's turn */
+    bool listed;               /* among those that the end of the loop's turn has something to do for */
+    bool paused;               /* it said enough in this turn */
+    size_t read;               /* bytes, in this turn */
+    struct fairq queue;        /* frames for it that its websocket has no room for yet */
     uint8_t *gathered;         /* a message that comes in pieces; NULL until there was one */
     size_t gathered_len;       /* above SWITCH_FRAME_MAX: too long, the rest is thrown away */
     uint64_t frames_in, bytes_in, frames_out, bytes_out;
-    uint64_t dropped;          /* to it, because it did not read */
+    uint64_t dropped;          /* to it, for want of memory or of a websocket; the queue counts its own */
 };
 
 struct switch_nat;
@@ -49,12 +55,13 @@ struct switch_role {
     struct dhcp_server *dhcp;  /* NULL: none */
     struct lines *leases;      /* NULL: none */
     struct switch_nat *nat;    /* NULL: another uplink */
-    struct pbuf_pool *pool;    /* for frames from TAPs */
+    struct pbuf_pool *pool;    /* for frames that wait, and those from TAPs */
     struct tun *tap;           /* one TAP for all; else NULL */
     struct switch_guest **guest; /* by port; NULL: free */
     uint32_t ports, guests;
-    struct switch_guest **waiting; /* corked ones */
+    struct switch_guest **waiting; /* listed ones */
     size_t waiting_count;
+    struct siphash_key queue_key;
     uint64_t guests_refused, texts, lost_leases, tap_dropped;
     uint8_t frame[SWITCH_FRAME_MAX]; /* the one being worked on */
 };
@@ -63,8 +70,8 @@ struct switch_role {
 
 /** A frame from a port; it may be rewritten. */
 void switch_frame(struct switch_role *sw, uint32_t port, uint8_t *frame, size_t len);
-/** Send by a port; what nobody is at, or who does not read, gets nothing. */
-void switch_send(struct switch_role *sw, uint32_t port, const uint8_t *frame, size_t len);
+/** Send by a port; what nobody is at, or who does not read, gets nothing. @param from SWITCH_NO_PORT: this machine's own station */
+void switch_send(struct switch_role *sw, uint32_t from, uint32_t port, const uint8_t *frame, size_t len);
 /** From this machine's own station to everybody. */
 void switch_send_all(struct switch_role *sw, const uint8_t *frame, size_t len);
 
@@ -72,8 +79,11 @@ void switch_send_all(struct switch_role *sw, const uint8_t *frame, size_t len);
 
 /** The websockets that guests open, at any path. ctx is the switch. */
 extern const struct http_handlers switch_guest_handlers;
-void switch_guest_send(struct switch_guest *guest, const uint8_t *frame, size_t len);
-/** Send what was collected in this turn of the loop. */
+/** @param from the port it came by: guests that send to one take turns */
+void switch_guest_send(struct switch_guest *guest, uint32_t from, const uint8_t *frame, size_t len);
+/** Dropped on the way to a guest, for whatever reason. */
+uint64_t switch_guest_dropped(const struct switch_guest *guest);
+/** The end of the loop's turn: send what was collected in it. */
 void switch_guests_flush(struct switch_role *sw);
 
 /* switch_nat.c */

@@ -38,7 +38,7 @@ static json_t *guests_json(const struct switch_role *sw)
                                               ws_peer(g->ws), "mac", mac_json(mac_table_any(stations, p)), "macs",
                                               (json_int_t)mac_table_count(stations, p), "frames_in", (json_int_t)g->frames_in,
                                               "frames_out", (json_int_t)g->frames_out, "bytes_in", (json_int_t)g->bytes_in,
-                                              "bytes_out", (json_int_t)g->bytes_out, "dropped_to", (json_int_t)g->dropped,
+                                              "bytes_out", (json_int_t)g->bytes_out, "dropped_to", (json_int_t)switch_guest_dropped(g),
                                               "dropped_from", (json_int_t)switch_port_drops(sw->ether, p)));
     }
     return list;

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "role/switch_priv.h"
 
-enum { MTU = 1500, POOL_BYTES = 16 * 1024 * 1024 };
+enum { MTU = 1500 };
 
 /* --- frames from the kernel --- */
 
@@ -22,22 +22,26 @@ static void on_shared(void *ctx, struct pbuf *take_b)
     pbuf_put(sw->pool, take_b);
 }
 
-/* Who lives behind the bridge, other guests apart: no guest may claim to be him, and frames to him are not for all. */
-static void learn(struct switch_role *sw, uint8_t *frame, size_t len)
+/*
+ * Who lives behind the bridge, other guests apart: no guest may claim to be him, and frames to him are not for all.
+ * @return the port of the guest that sent it, or the uplink's
+ */
+static uint32_t learn(struct switch_role *sw, uint8_t *frame, size_t len)
 {
     struct ether_view v;
-    uint32_t port;
+    uint32_t port = SWITCH_UPLINK_PORT;
     uint64_t now_ms = io_now_ms(sw->loop);
     if (ether_parse(frame, len, &v) &&
         (!mac_table_find(switch_stations(sw->ether), v.vlan, v.src, now_ms, &port) || port == SWITCH_UPLINK_PORT))
         switch_judge(sw->ether, SWITCH_UPLINK_PORT, frame, len, now_ms, &v);
+    return port;
 }
 
 static void on_own(void *ctx, struct pbuf *take_b)
 {
     struct switch_guest *g = ctx;
-    learn(g->sw, take_b->data, take_b->len);
-    switch_guest_send(g, take_b->data, take_b->len);
+    uint32_t from = learn(g->sw, take_b->data, take_b->len);
+    switch_guest_send(g, from, take_b->data, take_b->len);
     pbuf_put(g->sw->pool, take_b);
 }
 
@@ -61,8 +65,6 @@ int switch_tap_open(struct switch_role *sw, struct err *err)
     const char *router = u->bridge[0] != '\0' ? u->bridge : u->tap;
     const uint8_t len = (uint8_t)__builtin_popcount(u->mask);
     int failed = host_open(sw->common->state_dir, "switch", &sw->host, err);
-    if (!failed)
-        failed = pbuf_pool_new(POOL_BYTES, &sw->pool);
     if (!failed && u->bridge[0] != '\0')
         failed = host_bridge_open(sw->host, u->bridge, err);
     if (!failed && !u->tap_per_guest)

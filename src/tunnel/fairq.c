@@ -142,7 +142,7 @@ size_t fairq_shed(struct fairq *q)
     return before - q->held;
 }
 
-bool fairq_push(struct fairq *q, struct pbuf *take_b, uint64_t now_us)
+bool fairq_push_as(struct fairq *q, uint32_t number, struct pbuf *take_b, uint64_t now_us)
 {
     if (q->flow == NULL)
         q->flow = calloc(FAIRQ_FLOWS, sizeof *q->flow);
@@ -151,8 +151,7 @@ bool fairq_push(struct fairq *q, struct pbuf *take_b, uint64_t now_us)
         pbuf_put(q->pool, take_b);
         return false;
     }
-    uint32_t hash = (q->ether ? ether_flow_hash : fairq_hash)(&q->key, take_b->data, take_b->len);
-    struct fairq_flow *flow = &q->flow[hash];
+    struct fairq_flow *flow = &q->flow[number];
     take_b->time_us = now_us;
     take_b->next = NULL;
     if (flow->tail != NULL)
@@ -169,6 +168,11 @@ bool fairq_push(struct fairq *q, struct pbuf *take_b, uint64_t now_us)
     while (q->held > q->held_max)
         fairq_shed(q);
     return true;
+}
+
+bool fairq_push(struct fairq *q, struct pbuf *take_b, uint64_t now_us)
+{
+    return fairq_push_as(q, (q->ether ? ether_flow_hash : fairq_hash)(&q->key, take_b->data, take_b->len), take_b, now_us);
 }
 
 /* --- what goes next --- */

@@ -59,6 +59,8 @@ void fairq_done(struct fairq *q);
 void fairq_tune(struct fairq *q, uint32_t quantum, uint64_t target_us);
 /** @param take_b owned by the queue from now on, also when it is refused. @return false: it was refused (no memory) */
 bool fairq_push(struct fairq *q, struct pbuf *take_b, uint64_t now_us);
+/** The same where not the packet says whose turn it takes, but the caller. @param flow below FAIRQ_FLOWS */
+bool fairq_push_as(struct fairq *q, uint32_t flow, struct pbuf *take_b, uint64_t now_us);
 /**
  * Choose what goes next. What CoDel or age dislikes is dropped on the way.
  *

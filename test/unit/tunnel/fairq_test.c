@@ -35,7 +35,7 @@ static void finish(struct fix *f)
 }
 
 /* @param seg_len 0: one packet */
-static bool push(struct fix *f, const struct build *b, uint16_t seg_len, uint64_t now_us)
+static struct pbuf *packet_of(struct fix *f, const struct build *b, uint16_t seg_len)
 {
     static uint8_t bytes[IP4_MAX_LEN];
     size_t len = build_packet(bytes, b);
@@ -44,7 +44,17 @@ static bool push(struct fix *f, const struct build *b, uint16_t seg_len, uint64_
     memcpy(p->data, bytes, len);
     p->len = (uint32_t)len;
     p->offload = (struct offload){seg_len, b->partial_csum};
-    return fairq_push(&f->q, p, now_us);
+    return p;
+}
+
+static bool push(struct fix *f, const struct build *b, uint16_t seg_len, uint64_t now_us)
+{
+    return fairq_push(&f->q, packet_of(f, b, seg_len), now_us);
+}
+
+static void push_as(struct fix *f, uint32_t flow, const struct build *b, uint64_t now_us)
+{
+    assert_true(fairq_push_as(&f->q, flow, packet_of(f, b, 0), now_us));
 }
 
 static struct build udp(uint16_t port, size_t payload)
@@ -361,6 +371,31 @@ static void a_flood_hits_itself(void **state)
     finish(&f);
 }
 
+/* By its caller's word a sender of a thousand flows is one, and takes its turn with one that sends little. */
+static void a_named_sender_has_one_turn_however_many_flows_it_invents(void **state)
+{
+    static struct fix f;
+    (void)state;
+    start(&f, 1 << 20);
+    unsigned honest = 0, round = 0;
+    for (uint16_t i = 0; i < 2000; i++) {
+        struct build flood = udp((uint16_t)(1000 + i), 1400), word = udp(7, 1400);
+        push_as(&f, 3, &flood, SECOND);
+        if (i % 200 == 199)
+            push_as(&f, 4, &word, SECOND);
+        assert_true(f.q.held <= 1 << 20);
+    }
+    assert_true(f.q.dropped_full > 1000);
+    while (take(&f, SIZE_MAX, SECOND) > 0) {
+        round++;
+        honest += port_of(&f) == 7;
+        if (round == 21)
+            assert_true(honest >= 9); /* turn by turn */
+    }
+    assert_int_equal(honest, 10);
+    finish(&f);
+}
+
 static void shedding_gives_memory_back(void **state)
 {
     static struct fix f;
@@ -431,6 +466,7 @@ int main(void)
         cmocka_unit_test(of_a_large_packet_one_segment_is_dropped),
         cmocka_unit_test(what_waited_too_long_is_dropped),
         cmocka_unit_test(a_flood_hits_itself),
+        cmocka_unit_test(a_named_sender_has_one_turn_however_many_flows_it_invents),
         cmocka_unit_test(shedding_gives_memory_back),
         cmocka_unit_test(any_bytes_are_accounted_for),
     };
