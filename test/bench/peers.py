@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 
+import direct
 import webdriver
 from cases import tether_binary
 from host import wait_until
@@ -73,6 +74,32 @@ def start_tether(circuit, name, plain=False, browser=False, server_options=(), c
     return Running(name, roots, stop)
 
 
+def start_direct(circuit, name, scheme, server_options=()):
+    """No relay: the client reaches the server through the phone, which forwards as for the tunnels of others."""
+    lab, port = circuit.lab, 3000 if scheme == "udp" else 8080
+    more, client_options = [], {}
+    if scheme == "wss":
+        cert, key = direct.certificate(lab)
+        more, client_options = ["--tls-cert", cert, "--tls-key", key], {"ca": cert}
+    if scheme == "udp":
+        more = ["--udp", "3000"]
+    circuit.plain = False
+    lab.laptop.run("ip", "route", "add", f"{SERVER}/32", "via", WIFI_PHONE)
+
+    def stop():
+        circuit.stop()
+        lab.laptop.run("ip", "route", "del", f"{SERVER}/32", check=False)
+
+    try:
+        circuit.start_server(*more, *server_options)
+        client = direct.start(circuit, f"{scheme}://{SERVER}:{port}", **client_options)
+        client.wait_log("session up")
+    except BaseException:
+        stop()
+        raise
+    return Running(name, {"client": client.pid, "server": circuit.server.pid}, stop)
+
+
 # -- tunnels of others: a route to the server beside the tunnel, and two halves of the world through it
 
 def through_tunnel(circuit, name, device, inside, server_side, client_side, routed=True):
@@ -116,10 +143,11 @@ def make_identity(folder, name):
     return cert, key, text.split("=")[1].strip()
 
 
-def start_openvpn(circuit, name, cipher="AES-256-GCM"):
+def start_openvpn(circuit, name, cipher="AES-256-GCM", udp=False):
     lab = circuit.lab
-    common = ["--dev", "tunv", "--dev-type", "tun", "--data-ciphers", cipher, "--verb", "3", "--txqueuelen", "1000",
-              "--socket-flags", "TCP_NODELAY"]
+    common = ["--dev", "tunv", "--dev-type", "tun", "--data-ciphers", cipher, "--verb", "3", "--txqueuelen", "1000"]
+    common += [] if udp else ["--socket-flags", "TCP_NODELAY"]
+    server_proto, client_proto = ("udp", "udp") if udp else ("tcp-server", "tcp-client")
     if cipher == "none":
         common += ["--auth", "none", "--cipher", "none", "--data-ciphers-fallback", "none"]
     sides = {side: make_identity(lab.dir, side) for side in ("vpnserver", "vpnclient")}
@@ -129,11 +157,11 @@ def start_openvpn(circuit, name, cipher="AES-256-GCM"):
         return ["openvpn", *common, "--cert", cert, "--key", key, "--peer-fingerprint", sides[other][2], *more]
 
     def server():
-        return lab.server.popen("openvpn", *command("vpnserver", "vpnclient", "--tls-server", "--dh", "none", "--proto", "tcp-server",
+        return lab.server.popen("openvpn", *command("vpnserver", "vpnclient", "--tls-server", "--dh", "none", "--proto", server_proto,
                                                     "--port", "1194", "--ifconfig", "10.9.0.1", "10.9.0.2"))
 
     def client():
-        return lab.laptop.popen("openvpn", *command("vpnclient", "vpnserver", "--tls-client", "--proto", "tcp-client", "--remote",
+        return lab.laptop.popen("openvpn", *command("vpnclient", "vpnserver", "--tls-client", "--proto", client_proto, "--remote",
                                                     SERVER, "1194", "--ifconfig", "10.9.0.2", "10.9.0.1"))
     return through_tunnel(circuit, name, "tunv", None, server, client, routed="10.9.0.1")
 
@@ -210,12 +238,17 @@ def start_openconnect(circuit, name):
 ALL = {
     "kernel forwarding": (start_forwarding, ()),
     BASE: (start_openvpn, ("openvpn",)),
+    "OpenVPN, UDP, AES-256-GCM": (lambda c, n: start_openvpn(c, n, udp=True), ("openvpn",)),
     "OpenVPN, TCP, no cipher": (lambda c, n: start_openvpn(c, n, "none"), ("openvpn",)),
     "vtun, TCP, no cipher": (start_vtun, ("vtund",)),
     "tinc, TCP only": (start_tinc, ("tincd",)),
     "openconnect, TLS": (start_openconnect, ("openconnect", "ocserv", "ocpasswd")),
     "tether, relay": (start_tether, ()),
     "tether, relay, raw socket": (lambda c, n: start_tether(c, n, server_options=("--inject", "raw")), ("tether server --inject",)),
+    "tether, relay, --nat kernel": (lambda c, n: start_tether(c, n, server_options=("--nat", "kernel")), ("tether server --nat",)),
+    "tether, udp": (lambda c, n: start_direct(c, n, "udp"), ("tether client --direct",)),
+    "tether, direct ws": (lambda c, n: start_direct(c, n, "ws"), ("tether client --direct",)),
+    "tether, direct wss": (lambda c, n: start_direct(c, n, "wss"), ("tether client --direct",)),
     "tether --plain, relay": (lambda c, n: start_tether(c, n, plain=True), ()),
     "tether, Chromium": (lambda c, n: start_tether(c, n, browser=True), ("chromium", "chromedriver")),
     "tether --plain, Chromium": (lambda c, n: start_tether(c, n, plain=True, browser=True), ("chromium", "chromedriver")),

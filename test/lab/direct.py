@@ -45,17 +45,23 @@ def proxy(lab, password=False):
     return process
 
 
+def start(circuit, *urls, env=None, **options):
+    """A client that reaches the server itself, by the first of the addresses that works; options as on the command line."""
+    words = [word for url in urls for word in ("--direct", url)]
+    words += [word for name, value in options.items() for word in ("--" + name, value)]
+    laptop = circuit.lab.laptop
+    command = [circuit.binary, "client", "--state-dir", circuit.state_dir(laptop), *circuit.secret(), *circuit.client_options, *words]
+    client = laptop.popen("client", *command, env={**os.environ, **(env or {})})
+    client.wait_log("client ready")
+    circuit.clients[1] = client
+    return client
+
+
 class Direct(Circuit):
     """No phone: the client reaches the server itself."""
 
     def start_direct(self, *urls, env=None, **options):
-        words = [word for url in urls for word in ("--direct", url)]
-        words += [word for name, value in options.items() for word in ("--" + name, value)]
-        command = [self.binary, "client", "--state-dir", self.state_dir(self.lab.laptop), *self.secret(), *self.client_options, *words]
-        client = self.lab.laptop.popen("client", *command, env={**os.environ, **(env or {})})
-        client.wait_log("client ready")
-        self.clients[1] = client
-        return client
+        return start(self, *urls, env=env, **options)
 
     def end_client(self):
         return self.clients.pop(1).end()
