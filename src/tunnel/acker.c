@@ -18,6 +18,17 @@ void acker_on_data(struct acker *a, uint64_t bytes, uint64_t now_us)
     }
 }
 
+void acker_on_datagram(struct acker *a, uint32_t position, uint64_t bytes, uint64_t now_us)
+{
+    uint32_t step = position - (uint32_t)a->newest;
+    uint64_t newest_us = a->newest_us;
+    acker_on_data(a, bytes, now_us);
+    if (step < UINT32_MAX / 2)
+        a->newest += step;
+    else /* it was overtaken */
+        a->newest_us = newest_us;
+}
+
 uint64_t acker_due_us(const struct acker *a)
 {
     uint64_t waiting = a->received - a->acked;

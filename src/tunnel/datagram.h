@@ -1,5 +1,5 @@
 /*
- * tunnel/datagram.h - what stands in clear in front of each datagram of a keyed UDP carrier (docs/PROTOCOL.md section 6)
+ * tunnel/datagram.h - what stands in clear in front of each datagram of a keyed UDP carrier (docs/PROTOCOL.md section 7)
  *
  *     INIT     1 | laptop's id 8 | cookie 16 | proof 16 | DTLS     laptop, until it knows the server's id; first without cookie and DTLS
  *     RETRY    2 | laptop's id 8 | cookie 16                       server, which keeps nothing: is the laptop where it says?

@@ -33,6 +33,12 @@ void frame_put_packet(uint8_t *out, size_t packet_len, const struct offload *off
     out[FRAME_HEADER_LEN + 3] = 0;
 }
 
+void frame_put_numbered(uint8_t *out, size_t packet_len, uint32_t position)
+{
+    frame_put_header(out, FRAME_NUMBERED, FRAME_NUMBER_LEN + packet_len);
+    put_be32(out + FRAME_HEADER_LEN, position);
+}
+
 bool frame_get_offload(const uint8_t *body, size_t len, struct offload *ret_offload)
 {
     if (len < FRAME_OFFLOAD_LEN || (body[2] & ~OFFLOAD_PARTIAL) != 0)
@@ -51,7 +57,10 @@ size_t frame_put_ack(uint8_t *out, const struct frame_ack *ack)
 {
     put_be64(out + 4, ack->bytes);
     put_be32(out + 12, ack->clock_us);
-    return finish(out, FRAME_ACK, 12);
+    if (ack->newest == 0)
+        return finish(out, FRAME_ACK, 12);
+    put_be64(out + 16, ack->newest);
+    return finish(out, FRAME_ACK, 20);
 }
 
 size_t frame_put_ping(uint8_t *out, enum frame_type ping_or_pong, uint64_t opaque)
@@ -115,7 +124,7 @@ bool frame_get_ack(const uint8_t *body, size_t len, struct frame_ack *ret_ack)
 {
     if (len < 12)
         return false;
-    *ret_ack = (struct frame_ack){.bytes = get_be64(body), .clock_us = get_be32(body + 8)};
+    *ret_ack = (struct frame_ack){.bytes = get_be64(body), .clock_us = get_be32(body + 8), .newest = len >= 20 ? get_be64(body + 12) : 0};
     return true;
 }
 
@@ -180,7 +189,7 @@ bool frame_get_bye(const uint8_t *body, size_t len, struct frame_bye *ret_bye)
 
 static size_t body_max(uint8_t type)
 {
-    return type == FRAME_PACKET || type == FRAME_LARGE || type == FRAME_ETHER ? FRAME_DATA_MAX : FRAME_CONTROL_MAX;
+    return type == FRAME_PACKET || type == FRAME_LARGE || type == FRAME_ETHER || type == FRAME_NUMBERED ? FRAME_DATA_MAX : FRAME_CONTROL_MAX;
 }
 
 /* Move input behind what is held until `want` bytes are held. True when they are. */

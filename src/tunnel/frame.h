@@ -31,14 +31,17 @@ enum frame_type {
     FRAME_WELCOME = 8,  /* the server's answer */
     FRAME_ACTIVATE = 9, /* laptop: answer me on this path from now on */
     FRAME_BYE = 10,     /* leaving, and why */
-    FRAME_PAD = 12,     /* means nothing: its length does (skipped as unknown ones are) */
     FRAME_NODE = 11,    /* layer 2, both ways, first: who I am, and whom I take you for */
+    FRAME_PAD = 12,     /* means nothing: its length does (skipped as unknown ones are) */
+    FRAME_NUMBERED = 13, /* a PACKET in a datagram, behind how much was sent with it */
 };
 
 enum {
     FRAME_HEADER_LEN = 4,
-    FRAME_DATA_MAX = 65600,  /* body of a PACKET, LARGE or ETHER */
+    FRAME_DATA_MAX = 65600,  /* body of a PACKET, LARGE, ETHER or NUMBERED */
     FRAME_OFFLOAD_LEN = 4,   /* in front of the packet in a LARGE */
+    FRAME_NUMBER_LEN = 4,    /* in front of the packet in a NUMBERED */
+    FRAME_AROUND = 64,       /* what counts for a datagram beside its NUMBERED frame */
     FRAME_CONTROL_MAX = 1024, /* body of anything else */
     FRAME_TOKEN_LEN = 16,
     FRAME_DNS_MAX = 4,
@@ -79,12 +82,15 @@ struct frame_node {
 struct frame_ack {
     uint64_t bytes;    /**< of PACKET, LARGE and ETHER frames, headers included, received on this path since it began */
     uint32_t clock_us; /**< the acknowledging end's clock, which wraps around, when the newest of them arrived */
+    uint64_t newest;   /**< datagrams: bytes that were sent with the newest one; else 0 */
 };
 
 /** Bytes of a packet's frame in front of the packet, for frame_put_packet(). */
 size_t frame_packet_overhead(const struct offload *offload);
 /** Write them: the header of a PACKET, or of a LARGE and its offload. */
 void frame_put_packet(uint8_t *out, size_t packet_len, const struct offload *offload);
+/** Write the header of a NUMBERED, FRAME_HEADER_LEN + FRAME_NUMBER_LEN bytes. @param position bytes sent on this path, with this one */
+void frame_put_numbered(uint8_t *out, size_t packet_len, uint32_t position);
 /** Write the header in front of a body. */
 void frame_put_header(uint8_t *out, enum frame_type type, size_t body_len);
 /* Each writes a whole frame and returns its length; out has room for FRAME_HEADER_LEN + FRAME_CONTROL_MAX. */

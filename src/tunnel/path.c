@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "tether/packet.h"
 #include "tunnel/path_datagram.h"
 
@@ -70,7 +71,7 @@ static void flush_plain(struct path *p, struct fairq *q, uint64_t now_us)
  * What one packet may be, so that others do not wait behind it for much longer than behind one of the link's own: about a millisecond.
  * A flow's turn is as long; CoDel's target never below one and a half packets' time (RFC 8290 section 5.2.2, slow links).
  */
-static size_t tune(const struct path *p, struct fairq *q)
+size_t path_tune(const struct path *p, struct fairq *q)
 {
     uint64_t rate = p->window.rate, piece = rate == 0 ? 4 * FAIRQ_PACKET : rate / 1000;
     piece = piece < FAIRQ_PACKET ? FAIRQ_PACKET : piece > PATH_PIECE_MAX ? PATH_PIECE_MAX : piece;
@@ -129,7 +130,7 @@ static bool waits_for_more(const struct path *p, size_t len, size_t room)
 static void gather(struct path *p, struct fairq *q, uint64_t now_us)
 {
     struct offload offload;
-    size_t len, piece_max = tune(p, q);
+    size_t len, piece_max = path_tune(p, q);
     while (!p->failed && (len = fairq_next(q, piece_max, now_us, &offload)) > 0) {
         size_t overhead = frame_packet_overhead(&offload);
         size_t room = window_room(&p->window, now_us);
@@ -154,7 +155,7 @@ static void gather(struct path *p, struct fairq *q, uint64_t now_us)
 static uint64_t batch_due_us(const struct path *p, const struct fairq *q)
 {
     bool fast = p->window.rate > WINDOW_FAST || p->acker.rate > WINDOW_FAST;
-    return fast && q->bytes < PATH_BATCH_MAX ? p->batch_us + PATH_BATCH_US : 0;
+    return fast && !p->datagrams && q->bytes < PATH_BATCH_MAX ? p->batch_us + PATH_BATCH_US : 0;
 }
 
 void path_flush(struct path *p, struct fairq *q, uint64_t now_us)
@@ -167,8 +168,7 @@ void path_flush(struct path *p, struct fairq *q, uint64_t now_us)
         return;
     }
     if (p->datagrams) {
-        if (q != NULL && p->up)
-            path_datagram_flush(p, q, now_us);
+        path_datagram_flush(p, q, now_us);
         return;
     }
     if (q != NULL && p->up && q->packets > 0) {
@@ -182,7 +182,7 @@ void path_flush(struct path *p, struct fairq *q, uint64_t now_us)
 
 uint64_t path_due_us(const struct path *p, const struct fairq *q)
 {
-    if (p->plain || p->datagrams || p->failed)
+    if (p->plain || p->failed)
         return UINT64_MAX;
     uint64_t ack = acker_due_us(&p->acker);
     if (q == NULL || q->packets == 0 || !p->up)
@@ -209,7 +209,15 @@ static void on_pong(struct path *p, uint64_t sent_us)
 static int on_packet(struct path *p, uint8_t type, uint8_t *body, size_t len)
 {
     struct offload offload = {0};
-    acker_on_data(&p->acker, FRAME_HEADER_LEN + len, p->now_us);
+    if (p->datagrams != (type == FRAME_NUMBERED) || (p->datagrams && len < FRAME_NUMBER_LEN))
+        return -EPROTO;
+    if (p->datagrams) {
+        acker_on_datagram(&p->acker, get_be32(body), FRAME_HEADER_LEN + len + FRAME_AROUND, p->now_us);
+        body += FRAME_NUMBER_LEN;
+        len -= FRAME_NUMBER_LEN;
+    } else {
+        acker_on_data(&p->acker, FRAME_HEADER_LEN + len, p->now_us);
+    }
     if (type == FRAME_LARGE) {
         if (!frame_get_offload(body, len, &offload))
             return -EPROTO;
@@ -225,10 +233,19 @@ static int on_packet(struct path *p, uint8_t type, uint8_t *body, size_t len)
     return p->ops->packet(p->ctx, body, len, &offload);
 }
 
+static int on_ack(struct path *p, const uint8_t *body, size_t len)
+{
+    struct frame_ack ack;
+    if (!frame_get_ack(body, len, &ack))
+        return -EPROTO;
+    bool good = p->datagrams ? window_on_report(&p->window, ack.newest, ack.bytes, ack.clock_us, p->now_us)
+                             : window_on_ack(&p->window, ack.bytes, ack.clock_us, p->now_us);
+    return good ? 0 : -EPROTO;
+}
+
 static int on_control(struct path *p, uint8_t type, const uint8_t *body, size_t len)
 {
     union {
-        struct frame_ack ack;
         struct frame_hello hello;
         struct frame_welcome welcome;
         struct frame_bye bye;
@@ -238,9 +255,7 @@ static int on_control(struct path *p, uint8_t type, const uint8_t *body, size_t 
     uint8_t reply[FRAME_HEADER_LEN + 8];
     switch (type) {
     case FRAME_ACK:
-        return p->datagrams || (frame_get_ack(body, len, &f.ack) && window_on_ack(&p->window, f.ack.bytes, f.ack.clock_us, p->now_us))
-                   ? 0
-                   : -EPROTO;
+        return on_ack(p, body, len);
     case FRAME_PING:
         if (!frame_get_ping(body, len, &f.opaque))
             return -EPROTO;
@@ -269,7 +284,7 @@ static int on_control(struct path *p, uint8_t type, const uint8_t *body, size_t 
 static int on_frame(void *ctx, uint8_t type, uint8_t *body, size_t len)
 {
     struct path *p = ctx;
-    bool data = type == FRAME_PACKET || type == FRAME_LARGE || type == FRAME_ETHER;
+    bool data = type == FRAME_PACKET || type == FRAME_LARGE || type == FRAME_ETHER || type == FRAME_NUMBERED;
     return data ? on_packet(p, type, body, len) : on_control(p, type, body, len);
 }
 

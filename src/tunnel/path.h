@@ -58,7 +58,7 @@ struct path {
     size_t out_len, out_data;
     size_t last_at, last_len;   /**< the packet gathered last, in the batch; 0: there is none */
     struct offload last;
-    struct acker acker;         /**< of PACKET, LARGE and ETHER frames, headers included */
+    struct acker acker;         /**< of PACKET, LARGE, ETHER and NUMBERED frames, headers included */
     uint64_t batch_us;          /* when the last batch was begun */
     struct pmtu pmtu;           /**< datagrams */
     uint64_t now_us;            /**< during path_receive() */
@@ -79,6 +79,8 @@ int path_receive_packet(struct path *p, uint8_t *packet, size_t len, uint64_t no
 void path_flush(struct path *p, struct fairq *q, uint64_t now_us);
 /** When path_flush() has something to do though nothing comes in; UINT64_MAX: not by itself. @param q as for path_flush() */
 uint64_t path_due_us(const struct path *p, const struct fairq *q);
+/** Tell the queue the path's rate. @return bytes that may go at once of a packet that stands for many */
+size_t path_tune(const struct path *p, struct fairq *q);
 /** Send one control frame at once (what frame_put_…() made). */
 void path_control(struct path *p, const uint8_t *frame, size_t len);
 /** About once a second: pings. @return false when the path is dead */

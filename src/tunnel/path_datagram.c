@@ -6,8 +6,9 @@
 #include "tether/packet.h"
 
 enum {
-    PIECE_MAX = 16 * 1024, /* of a packet that stands for many, in one turn of its flow */
-    PACKET_AT = FRAME_HEADER_LEN,               /* in p->out: the packet, */
+    HEAD_LEN = FRAME_HEADER_LEN + FRAME_NUMBER_LEN,
+    ACK_LEN = FRAME_HEADER_LEN + 20,
+    PACKET_AT = HEAD_LEN,                       /* in p->out: the packet, */
     SEGMENT_AT = PACKET_AT + IP4_MAX_LEN + 64,  /* what it is cut into, */
     FRAGMENT_AT = SEGMENT_AT + IP4_MAX_LEN - 4096, /* and what that is; each with room for its frame's header in front */
     SCRATCH = 4096,
@@ -17,22 +18,34 @@ enum {
 void path_datagram_init(struct path *p, unsigned overhead)
 {
     p->datagrams = true;
+    window_expect_loss(&p->window);
     pmtu_init(&p->pmtu, overhead);
 }
 
 static size_t packet_max(const struct path *p)
 {
-    return pmtu_message(&p->pmtu) - FRAME_HEADER_LEN;
+    return pmtu_message(&p->pmtu) - HEAD_LEN;
 }
 
-/* The bytes in front of the packet are ours: see the places above. */
+static size_t put_ack(struct path *p, uint8_t *out)
+{
+    struct frame_ack ack = {.bytes = p->acker.received, .clock_us = (uint32_t)p->acker.newest_us, .newest = p->acker.newest};
+    acker_sent(&p->acker);
+    return frame_put_ack(out, &ack);
+}
+
+/* The bytes in front of the packet are ours, and those behind it: see the places above. */
 static void send_frame(struct path *p, const uint8_t *packet, size_t len)
 {
-    uint8_t *frame = (uint8_t *)(uintptr_t)packet - FRAME_HEADER_LEN;
-    frame_put_header(frame, FRAME_PACKET, len);
+    uint8_t *frame = (uint8_t *)(uintptr_t)packet - HEAD_LEN;
+    size_t frame_len = HEAD_LEN + len;
+    p->out_data += frame_len + FRAME_AROUND;
+    frame_put_numbered(frame, len, (uint32_t)(p->window.sent + p->out_data));
+    if (p->acker.received != p->acker.acked && frame_len + ACK_LEN <= pmtu_message(&p->pmtu))
+        frame_len += put_ack(p, frame + frame_len);
     p->sent_packets++;
     p->sent_bytes += len;
-    if (p->ops->send(p->ctx, frame, FRAME_HEADER_LEN + len) < 0)
+    if (p->ops->send(p->ctx, frame, frame_len) < 0)
         p->failed = true;
 }
 
@@ -73,25 +86,40 @@ static void send_packet(struct path *p, uint8_t *packet, size_t len, const struc
     on_packet(p, packet, len);
 }
 
-void path_datagram_flush(struct path *p, struct fairq *q, uint64_t now_us)
+static void send_queued(struct path *p, struct fairq *q, uint64_t now_us)
 {
     struct offload offload;
-    size_t len;
-    if (p->ether) /* no layer 2 here */
-        return;
-    if (p->pmtu.round == 0) /* do not wait for the tick */
-        path_datagram_tick(p, now_us);
-    if (q->packets == 0)
-        return;
+    size_t len, piece_max = path_tune(p, q);
     if (p->ops->batch != NULL)
         p->ops->batch(p->ctx, true);
-    while (!p->failed && !p->ops->congested(p->ctx) && (len = fairq_next(q, PIECE_MAX, now_us, &offload)) > 0) {
+    while (!p->failed && (len = fairq_next(q, piece_max, now_us, &offload)) > 0) {
+        if (p->ops->congested(p->ctx) || window_room(&p->window, now_us) <= p->out_data) {
+            window_is_full(&p->window);
+            break;
+        }
         uint8_t *packet = p->out + PACKET_AT;
         fairq_take(q, packet);
         send_packet(p, packet, len, &offload);
     }
     if (p->ops->batch != NULL)
         p->ops->batch(p->ctx, false);
+    if (p->out_data > 0)
+        window_on_sent(&p->window, p->out_data, now_us);
+    p->out_data = 0;
+}
+
+void path_datagram_flush(struct path *p, struct fairq *q, uint64_t now_us)
+{
+    if (p->ether) /* no layer 2 here */
+        return;
+    if (q != NULL && p->up && p->pmtu.round == 0) /* do not wait for the tick */
+        path_datagram_tick(p, now_us);
+    if (q != NULL && p->up && q->packets > 0)
+        send_queued(p, q, now_us);
+    if (!p->failed && acker_due_us(&p->acker) <= now_us) {
+        uint8_t frame[ACK_LEN];
+        path_control(p, frame, put_ack(p, frame));
+    }
 }
 
 /* A ping made so long by bytes that mean nothing: its own, and those of a second frame. */

@@ -17,6 +17,10 @@ enum {
     BEST_US = 5000000,
     LATE_MAX_US = 100000,
     ACK_WAIT_US = 5000,            /* acker.h's */
+    LOSS_SHARE = 32,
+    PROBE_FIRST_US = 250000,       /* of a lossy path, as long as its round trip is unknown */
+    PROBE_MIN_US = 50000,          /* beyond two round trips */
+    PROBE_MAX_US = 500000,
     CALM_ROUNDS = 6,               /* after a leap that brought nothing */
     QUIET_ROUNDS = 3,              /* without a queue before the pace leaps: by then its usual growth would have made one */
     START_QUEUE_US = 4000,
@@ -35,6 +39,12 @@ void window_init(struct window *w, uint64_t now_us)
                          .base_since_us = now_us, .base_seen_us = now_us};
 }
 
+void window_expect_loss(struct window *w)
+{
+    w->lossy = true;
+    w->probe_wait_us = PROBE_FIRST_US;
+}
+
 /* Pacing lets so much go at once. Timers are no finer than the least; on a fast path fewer and larger messages are worth more. */
 static uint64_t quantum_us(const struct window *w)
 {
@@ -46,7 +56,7 @@ size_t window_room(const struct window *w, uint64_t now_us)
 {
     uint64_t in_flight = w->sent - w->acked, rate = w->pace;
     if (in_flight >= w->size)
-        return 0;
+        return w->lossy && now_us >= w->probe_us;
     uint64_t room = w->size - in_flight;
     if (rate == 0)
         return (size_t)room;
@@ -69,7 +79,7 @@ void window_is_full(struct window *w)
 uint64_t window_due_us(const struct window *w)
 {
     if (w->sent - w->acked >= w->size)
-        return UINT64_MAX;
+        return w->lossy ? w->probe_us : UINT64_MAX;
     return w->next_us > quantum_us(w) ? w->next_us - quantum_us(w) : 0;
 }
 
@@ -87,13 +97,25 @@ static void time_round(struct window *w)
 {
     w->round_timed = true;
     w->round_acked = w->acked;
+    w->round_arrived = w->arrived;
     w->round_clock_us = w->clock_us;
+}
+
+/* The acknowledgement may be long in coming: longer each time it does not come. */
+static void await_ack(struct window *w, uint64_t now_us)
+{
+    bool probe = w->sent - w->acked >= w->size;
+    if (probe || w->sent == w->acked)
+        w->probe_us = now_us + w->probe_wait_us;
+    if (probe)
+        w->probe_wait_us = 2 * w->probe_wait_us < PROBE_MAX_US ? 2 * w->probe_wait_us : PROBE_MAX_US;
 }
 
 void window_on_sent(struct window *w, size_t bytes, uint64_t now_us)
 {
     uint64_t rate = w->pace;
     bool idle = w->sent == w->acked && !w->full;
+    await_ack(w, now_us);
     w->sent += bytes;
     w->full = false;
     if (idle) {
@@ -177,6 +199,17 @@ static void note_delay(struct window *w, int64_t delay_us, uint64_t rtt_us, uint
     w->srtt_us = w->srtt_us == 0 ? rtt_us : w->srtt_us - w->srtt_us / 8 + rtt_us / 8;
 }
 
+/*
+ * What the last round brought. A few losses are the path's way (Wi-Fi, radio), not its limit, and count as if they had arrived: else the
+ * pace would fall a little each round.
+ */
+static uint64_t round_bytes(const struct window *w)
+{
+    uint64_t bytes = w->arrived - w->round_arrived, passed = w->acked - w->round_acked;
+    uint64_t lost = passed > bytes ? passed - bytes : 0;
+    return bytes + (lost < bytes / LOSS_SHARE ? lost : bytes / LOSS_SHARE);
+}
+
 /* Bytes that arrived since the last round's end (after idleness: since its first acknowledgement), by the receiver's clock. */
 static void note_rate(struct window *w)
 {
@@ -184,7 +217,7 @@ static void note_rate(struct window *w)
     for (int i = 3; i > 0; i--)
         w->rates[i] = w->rates[i - 1];
     if (span > 0)
-        w->rates[0] = (w->acked - w->round_acked) * 1000000 / span;
+        w->rates[0] = round_bytes(w) * 1000000 / span;
     if (!w->round_full && w->rates[0] < w->rates[1]) /* the sender had no more: that says nothing about the path */
         w->rates[0] = w->rates[1];
     for (int i = 0; i < 4; i++)
@@ -409,8 +442,17 @@ static void end_round(struct window *w, uint64_t now_us)
 
 bool window_on_ack(struct window *w, uint64_t total, uint32_t clock_us, uint64_t now_us)
 {
-    if (total > w->sent || total < w->acked)
+    return total >= w->acked && window_on_report(w, total, total, clock_us, now_us);
+}
+
+bool window_on_report(struct window *w, uint64_t total, uint64_t arrived, uint32_t clock_us, uint64_t now_us)
+{
+    if (total > w->sent)
         return false;
+    if (total < w->acked)
+        return true;
+    if (arrived > w->arrived)
+        w->arrived = arrived < total ? arrived : total;
     uint64_t newly = total - w->acked, sent_us = 0;
     while (w->count > 0 && w->record[w->head].end <= total) {
         sent_us = w->record[w->head].sent_us;
@@ -420,6 +462,9 @@ bool window_on_ack(struct window *w, uint64_t total, uint32_t clock_us, uint64_t
     w->acked = total;
     if (newly == 0)
         return true;
+    uint64_t wait_us = 2 * w->srtt_us + PROBE_MIN_US;
+    w->probe_wait_us = wait_us < PROBE_MAX_US ? wait_us : PROBE_MAX_US;
+    w->probe_us = now_us + w->probe_wait_us;
     /* The clock goes forward; a step back of less than half its range is a broken peer's, and counts as none. */
     uint32_t step = clock_us - (uint32_t)w->clock_us;
     w->clock_us = !w->clock_known ? clock_us : step < UINT32_MAX / 2 ? w->clock_us + step : w->clock_us;

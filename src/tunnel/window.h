@@ -19,8 +19,12 @@
  * at the beginning, and leaps when three rounds saw no queue at all, as long as the rate follows. The window is what the pace needs and a
  * quarter more; it bounds what a stall costs. When the smallest delay gets old the pace dips for a round, so that our own queue does not
  * become the base (BBR's PROBE_RTT). A queue that stays the same although only half is sent is none: the path became longer. One that stays
- * and swings is a neighbour's; beside a sender that fills queues a quarter of the path is insisted on. Pure: time comes from the caller,
- * in microseconds. test/unit/tunnel/window_sim_test.c holds all of this.
+ * and swings is a neighbour's; beside a sender that fills queues a quarter of the path is insisted on.
+ *
+ * Datagrams get lost (window_expect_loss()). What was sent before the newest one that arrived is no longer in flight, but only what arrived
+ * counts for the rate; so losses are neither waited for nor taken for speed. When the last ones of a flight, or their acknowledgement, are lost, one
+ * packet more may go after a while: what comes back for it tells of all before. Pure: time comes from the caller, in microseconds.
+ * test/unit/tunnel/window_sim_test.c holds all of this.
  */
 #ifndef TETHER_TUNNEL_WINDOW_H
 #define TETHER_TUNNEL_WINDOW_H
@@ -45,7 +49,10 @@ struct window_record {
 };
 
 struct window {
-    uint64_t sent, acked;
+    uint64_t sent, acked;        /* acked: all up to there arrived, or got lost */
+    uint64_t arrived;            /* without what got lost */
+    bool lossy;
+    uint64_t probe_us, probe_wait_us; /* lossy: when one packet more may go; how long that is without an acknowledgement */
     uint64_t size;               /**< bytes allowed in flight */
     uint64_t srtt_us;            /**< smoothed, as acknowledgements show it; 0: unknown */
     uint64_t rate;               /**< bytes/s that arrived, of the best of the last rounds; 0: unknown */
@@ -62,7 +69,7 @@ struct window {
     uint32_t bases;
     uint64_t base_since_us, base_seen_us; /* newest interval's begin; when the base, or nearly it, was seen last */
     uint64_t round_end;          /* the round is over when so much is acknowledged */
-    uint64_t round_acked, round_clock_us; /* where its rate is measured from */
+    uint64_t round_acked, round_arrived, round_clock_us; /* where its rate is measured from */
     int64_t look[2];             /* smallest one-way delays of the current interval and the one before */
     uint64_t look_since_us;
     uint64_t round_queue_us;     /* longest standing queue in the round */
@@ -91,11 +98,13 @@ struct window {
 };
 
 void window_init(struct window *w, uint64_t now_us);
+/** The path carries datagrams: some get lost, some overtake others. Before anything is sent. */
+void window_expect_loss(struct window *w);
 /** Bytes that may be sent now; a packet may exceed them if they are not 0. */
 size_t window_room(const struct window *w, uint64_t now_us);
 /** More is waiting than window_room() allowed. */
 void window_is_full(struct window *w);
-/** When pacing allows more; UINT64_MAX when only an acknowledgement does. */
+/** When time allows more; UINT64_MAX when only an acknowledgement does. */
 uint64_t window_due_us(const struct window *w);
 /** Bytes left. */
 void window_on_sent(struct window *w, size_t bytes, uint64_t now_us);
@@ -105,5 +114,12 @@ void window_on_sent(struct window *w, size_t bytes, uint64_t now_us);
  * @return false when it acknowledges what was never sent, or less than before: the peer is broken
  */
 bool window_on_ack(struct window *w, uint64_t total, uint32_t clock_us, uint64_t now_us);
+/**
+ * The same of datagrams: of the first `newest` bytes sent, so many arrived; the last of them did at clock_us. One that was overtaken by
+ * a later one changes nothing.
+ *
+ * @return false when it acknowledges what was never sent
+ */
+bool window_on_report(struct window *w, uint64_t newest, uint64_t arrived, uint32_t clock_us, uint64_t now_us);
 
 #endif

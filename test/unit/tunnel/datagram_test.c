@@ -72,6 +72,8 @@ struct lab {
     size_t frames, bytes, largest;
     uint32_t next_seq;
     size_t too_big, too_big_mtu;
+    size_t counted, acks_alone, acks_riding, received;
+    struct frame_ack ack; /* the last one */
 };
 
 static int on_send(void *ctx, const uint8_t *data, size_t len)
@@ -80,10 +82,24 @@ static int on_send(void *ctx, const uint8_t *data, size_t len)
     struct ip4_view v;
     uint8_t copy[1500];
     assert_true(len <= pmtu_message(&lab->path.pmtu));
-    assert_int_equal(data[0], FRAME_PACKET);
-    assert_int_equal(get_be24(data + 1), len - FRAME_HEADER_LEN);
-    memcpy(copy, data + FRAME_HEADER_LEN, len - FRAME_HEADER_LEN);
-    assert_int_equal(ip4_parse(copy, len - FRAME_HEADER_LEN, &v), DROP_NONE);
+    if (data[0] == FRAME_ACK) {
+        assert_int_equal(len, FRAME_HEADER_LEN + 20);
+        assert_true(frame_get_ack(data + FRAME_HEADER_LEN, 20, &lab->ack));
+        lab->acks_alone++;
+        return 0;
+    }
+    assert_int_equal(data[0], FRAME_NUMBERED);
+    size_t frame_len = FRAME_HEADER_LEN + get_be24(data + 1);
+    assert_true(frame_len <= len);
+    if (frame_len < len) {
+        assert_int_equal(len - frame_len, FRAME_HEADER_LEN + 20);
+        assert_true(frame_get_ack(data + frame_len + FRAME_HEADER_LEN, 20, &lab->ack));
+        lab->acks_riding++;
+    }
+    lab->counted += frame_len + FRAME_AROUND;
+    assert_int_equal(get_be32(data + 4), lab->counted);
+    memcpy(copy, data + 8, frame_len - 8);
+    assert_int_equal(ip4_parse(copy, frame_len - 8, &v), DROP_NONE);
     if (!ip4_is_fragment(&v))
         assert_true(ip4_l4_csum_ok(&v));
     if (v.proto == IP_PROTO_TCP) {
@@ -110,7 +126,15 @@ static void on_too_big(void *ctx, uint8_t *packet, size_t len, size_t mtu)
     lab->too_big_mtu = mtu;
 }
 
-static const struct path_ops ops = {.send = on_send, .congested = on_congested, .too_big = on_too_big};
+static int on_packet(void *ctx, uint8_t *packet, size_t len, const struct offload *offload)
+{
+    struct lab *lab = ctx;
+    (void)packet, (void)len, (void)offload;
+    lab->received++;
+    return 0;
+}
+
+static const struct path_ops ops = {.send = on_send, .congested = on_congested, .too_big = on_too_big, .packet = on_packet};
 
 static void begin(struct lab *lab)
 {
@@ -169,7 +193,7 @@ static void tcp_is_cut_to_what_fits(void **state)
         size_t payload;
         struct offload offload;
         size_t frames;
-    } cases[] = {{1, {0}, 1}, {1090, {0}, 1}, {1091, {0}, 2}, {1460, {0}, 2}, {14600, {.seg_len = 1460, .partial = true}, 14},
+    } cases[] = {{1, {0}, 1}, {1086, {0}, 1}, {1087, {0}, 2}, {1460, {0}, 2}, {14600, {.seg_len = 1460, .partial = true}, 15},
                  {5000, {.seg_len = 500, .partial = true}, 10}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -193,7 +217,76 @@ static void udp_is_fragmented_or_refused(void **state)
     send_one(&lab, IP_PROTO_UDP, 1400, true, (struct offload){0});
     assert_int_equal(lab.frames, 2);
     assert_int_equal(lab.too_big, 1);
-    assert_int_equal(lab.too_big_mtu, 1200 - 66 - FRAME_HEADER_LEN);
+    assert_int_equal(lab.too_big_mtu, 1200 - 66 - FRAME_HEADER_LEN - FRAME_NUMBER_LEN);
+    end(&lab);
+}
+
+/* What a datagram of the far end brings. @return path_receive()'s */
+static int receive(struct lab *lab, enum frame_type type, uint32_t position, uint64_t now_us)
+{
+    uint8_t datagram[FRAME_HEADER_LEN + 104] = {0};
+    frame_put_header(datagram, type, 104);
+    put_be32(datagram + 4, position);
+    return path_receive(&lab->path, datagram, sizeof datagram, now_us);
+}
+
+static void what_arrives_is_acknowledged_with_data_or_in_time(void **state)
+{
+    const uint32_t each = FRAME_HEADER_LEN + 104 + FRAME_AROUND;
+    struct lab lab;
+    (void)state;
+    begin(&lab);
+    assert_int_equal(receive(&lab, FRAME_NUMBERED, each, 1000), 0);
+    assert_int_equal(receive(&lab, FRAME_NUMBERED, 3 * each, 1100), 0); /* the second one is lost */
+    path_flush(&lab.path, NULL, 1200);
+    assert_int_equal(lab.acks_alone, 0);
+    assert_true(path_due_us(&lab.path, NULL) == 1000 + ACKER_WAIT_US);
+    send_one(&lab, IP_PROTO_UDP, 100, false, (struct offload){0});
+    assert_int_equal(lab.acks_riding, 1);
+    assert_true(lab.ack.bytes == 2 * each && lab.ack.newest == 3 * each && lab.ack.clock_us == 1100);
+    assert_true(path_due_us(&lab.path, NULL) == UINT64_MAX);
+
+    assert_int_equal(receive(&lab, FRAME_NUMBERED, 4 * each, 2000), 0);
+    send_one(&lab, IP_PROTO_UDP, 1094, false, (struct offload){0}); /* no room behind it */
+    assert_int_equal(lab.acks_riding, 1);
+    path_flush(&lab.path, NULL, 2000 + ACKER_WAIT_US);
+    assert_int_equal(lab.acks_alone, 1);
+    assert_true(lab.ack.bytes == 3 * each && lab.ack.newest == 4 * each);
+    assert_int_equal(lab.received, 3);
+    end(&lab);
+}
+
+static void a_full_window_holds_datagrams_back(void **state)
+{
+    uint8_t ack[FRAME_HEADER_LEN + 20];
+    struct lab lab;
+    (void)state;
+    begin(&lab);
+    for (int i = 0; i < 30; i++)
+        send_one(&lab, IP_PROTO_UDP, 972, false, (struct offload){0});
+    assert_in_range(lab.counted, WINDOW_INITIAL, WINDOW_INITIAL + 1200);
+    size_t before = lab.frames;
+    size_t len = frame_put_ack(ack, &(struct frame_ack){.bytes = lab.counted / 2, .clock_us = 77, .newest = lab.counted});
+    assert_int_equal(path_receive(&lab.path, ack, len, 50000), 0);
+    path_flush(&lab.path, &lab.queue, 50000);
+    assert_true(lab.frames > before && lab.queue.packets < 30 - before);
+    end(&lab);
+}
+
+static void what_has_no_place_in_datagrams_ends_the_path(void **state)
+{
+    static const enum frame_type none[] = {FRAME_PACKET, FRAME_LARGE, FRAME_ETHER};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct lab lab;
+        begin(&lab);
+        assert_int_equal(receive(&lab, none[i], 0, 1000), -EPROTO);
+        end(&lab);
+    }
+    struct lab lab;
+    begin(&lab);
+    lab.path.datagrams = false;
+    assert_int_equal(receive(&lab, FRAME_NUMBERED, 0, 1000), -EPROTO);
     end(&lab);
 }
 
@@ -205,6 +298,9 @@ int main(void)
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(tcp_is_cut_to_what_fits),
         cmocka_unit_test(udp_is_fragmented_or_refused),
+        cmocka_unit_test(what_arrives_is_acknowledged_with_data_or_in_time),
+        cmocka_unit_test(a_full_window_holds_datagrams_back),
+        cmocka_unit_test(what_has_no_place_in_datagrams_ends_the_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,6 +136,21 @@ static void control_frames_round_trip(void **state)
 }
 
 /* The bytes on the wire as docs/PROTOCOL.md draws them. */
+static void what_datagrams_add_looks_as_documented(void **state)
+{
+    static const uint8_t ack[] = {4, 0, 0, 20, 0, 0, 0, 0, 0, 1, 2, 3, 0, 0, 0x12, 0x34, 0, 0, 0, 0, 0, 5, 6, 7};
+    static const uint8_t numbered[] = {13, 0, 0x05, 0xe0, 1, 2, 3, 4};
+    uint8_t out[64];
+    struct frame_ack back;
+    (void)state;
+    assert_int_equal(frame_put_ack(out, &(struct frame_ack){.bytes = 0x10203, .clock_us = 0x1234, .newest = 0x50607}), sizeof ack);
+    assert_memory_equal(out, ack, sizeof ack);
+    assert_true(frame_get_ack(out + 4, 20, &back) && back.newest == 0x50607);
+    assert_true(frame_get_ack(out + 4, 19, &back) && back.newest == 0);
+    frame_put_numbered(out, 1500, 0x01020304);
+    assert_memory_equal(out, numbered, sizeof numbered);
+}
+
 static void an_ack_looks_as_documented(void **state)
 {
     static const uint8_t want[] = {4, 0, 0, 12, 0, 0, 0, 0, 0, 1, 0x02, 0x03, 0, 0, 0x12, 0x34};
@@ -185,6 +200,7 @@ int main(void)
         cmocka_unit_test(impossible_lengths_end_the_stream),
         cmocka_unit_test(an_error_from_the_callback_stops_reading),
         cmocka_unit_test(control_frames_round_trip),
+        cmocka_unit_test(what_datagrams_add_looks_as_documented),
         cmocka_unit_test(an_ack_looks_as_documented),
         cmocka_unit_test(every_truncation_is_refused_without_overreading),
     };

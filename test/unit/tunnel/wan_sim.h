@@ -3,7 +3,8 @@
  *
  * Each direction is a FIFO queue in front of a rate, then a delay. Messages of one direction carry data and the acknowledgement of the other,
  * as on the real path; a relay hands on whole messages. Jitter keeps the order, a lost segment of a leg's TCP holds up everything
- * behind it for a round trip, a stall stops a link. A neighbour may fill the queue as Reno does.
+ * behind it for a round trip, a stall stops a link. A neighbour may fill the queue as Reno does. With datagrams each packet is a message of its
+ * own, what is lost is lost, jitter changes the order, and a full buffer drops.
  */
 #ifndef TETHER_TEST_WAN_SIM_H
 #define TETHER_TEST_WAN_SIM_H
@@ -20,6 +21,7 @@ enum {
     SIM_STEP_US = 100,
     SIM_PACKET = 1504,   /* a packet and its frame */
     SIM_AROUND = 90,     /* bytes around a message on the wire: TLS, websocket, TCP, IP */
+    SIM_DATAGRAM = 1500, /* on the wire, and as the window counts */
     SIM_RING = 1 << 15,
 };
 
@@ -28,7 +30,8 @@ struct sim_message {
     uint32_t data;  /* bytes the window counts */
     bool ack, neighbour;
     uint32_t ack_clock;
-    uint64_t ack_total, sent_us, due_us;
+    uint64_t position; /* datagrams */
+    uint64_t ack_total, ack_newest, sent_us, due_us;
 };
 struct sim_ring {
     struct sim_message at[SIM_RING];
@@ -46,6 +49,8 @@ struct sim_link { /* one direction, and the end that sends into it */
     struct window window;
     struct acker acker; /* of what this end receives */
     bool greedy;
+    bool datagrams;
+    uint64_t dropped;
     double source_rate, source; /* not greedy: bytes/s, and what is waiting */
     int64_t clock_offset;
     double clock_drift;
@@ -88,6 +93,19 @@ static inline struct sim_message *sim_first(struct sim_ring *r)
     return r->count > 0 ? &r->at[r->head] : NULL;
 }
 
+/* Behind what is due before it. */
+static inline void sim_push_by_time(struct sim_ring *r, const struct sim_message *m, uint64_t due_us)
+{
+    struct sim_message *at = sim_push(r, m), moved = *m;
+    moved.due_us = due_us;
+    for (uint32_t i = r->count - 1; i > 0 && r->at[(r->head + i - 1) % SIM_RING].due_us > due_us; i--) {
+        struct sim_message *before = &r->at[(r->head + i - 1) % SIM_RING];
+        *at = *before;
+        at = before;
+    }
+    *at = moved;
+}
+
 static inline void sim_pop(struct sim_ring *r)
 {
     r->head = (r->head + 1) % SIM_RING;
@@ -120,10 +138,63 @@ static inline uint64_t sim_queue_us(const struct sim_link *l, uint64_t now_us)
     return l->queue_bytes * 1000000 / l->rate + stalled;
 }
 
+/* Both directions carry datagrams; buffer_bytes of each bound its queue then. */
+static inline void sim_use_datagrams(struct sim *s, uint64_t buffer_us)
+{
+    for (int i = 0; i < 2; i++) {
+        s->dir[i].datagrams = true;
+        s->dir[i].buffer_bytes = s->dir[i].rate * buffer_us / 1000000;
+        window_expect_loss(&s->dir[i].window);
+    }
+}
+
+static inline void sim_put_ack(struct sim_link *l, struct sim_message *m)
+{
+    m->ack = true;
+    m->ack_total = l->acker.received;
+    m->ack_newest = l->acker.newest;
+    m->ack_clock = (uint32_t)((double)l->acker.newest_us * (1 + l->clock_drift) + (double)l->clock_offset);
+    acker_sent(&l->acker);
+}
+
+static inline void sim_send_datagram(struct sim *s, struct sim_link *l, struct sim_message *m)
+{
+    if (l->queue_bytes + m->bytes > l->buffer_bytes || (l->loss > 0 && sim_unit(s) < l->loss)) {
+        l->dropped++;
+        return;
+    }
+    l->queue_bytes += m->bytes;
+    sim_push(&l->queue, m);
+}
+
+static inline void sim_send_datagrams(struct sim *s, struct sim_link *l)
+{
+    uint32_t data = 0;
+    while (data < 64 * 1024) {
+        if (window_room(&l->window, s->now_us) <= data) {
+            window_is_full(&l->window);
+            break;
+        }
+        data += SIM_DATAGRAM;
+        sim_send_datagram(s, l, &(struct sim_message){.bytes = SIM_DATAGRAM, .data = SIM_DATAGRAM, .position = l->window.sent + data});
+    }
+    if (data > 0)
+        window_on_sent(&l->window, data, s->now_us);
+    if (acker_due_us(&l->acker) <= s->now_us) {
+        struct sim_message m = {.bytes = SIM_AROUND};
+        sim_put_ack(l, &m);
+        sim_send_datagram(s, l, &m);
+    }
+}
+
 static inline void sim_send(struct sim *s, int i)
 {
     struct sim_link *l = &s->dir[i];
     struct sim_message m = {.sent_us = s->now_us};
+    if (l->datagrams) {
+        sim_send_datagrams(s, l);
+        return;
+    }
     if (!l->greedy)
         l->source += l->source_rate * SIM_STEP_US / 1e6;
     double waiting = l->greedy ? 1e9 : l->source;
@@ -138,12 +209,8 @@ static inline void sim_send(struct sim *s, int i)
     if (!l->greedy)
         l->source -= m.data;
     if (m.data > 0 || acker_due_us(&l->acker) <= s->now_us) {
-        if (l->acker.received != l->acker.acked) {
-            m.ack = true;
-            m.ack_total = l->acker.received;
-            m.ack_clock = (uint32_t)((double)l->acker.newest_us * (1 + l->clock_drift) + (double)l->clock_offset);
-            acker_sent(&l->acker);
-        }
+        if (l->acker.received != l->acker.acked)
+            sim_put_ack(l, &m);
         if (m.data > 0)
             window_on_sent(&l->window, m.data, s->now_us);
         m.bytes = m.data + m.data / 25 + SIM_AROUND;
@@ -190,11 +257,11 @@ static inline void sim_transmit(struct sim *s, struct sim_link *l)
             l->neighbour_bytes += m->bytes;
         else
             l->own_bytes += m->bytes;
-        if (!m->neighbour && l->loss > 0 && sim_unit(s) < l->loss * (m->bytes / 1500.0))
+        if (!m->neighbour && !l->datagrams && l->loss > 0 && sim_unit(s) < l->loss * (m->bytes / 1500.0))
             due += 2 * l->delay_us + 10000; /* noticed, sent again */
-        if (!m->neighbour) /* the leg's TCP keeps the order */
+        if (!m->neighbour && !l->datagrams) /* the leg's TCP keeps the order */
             l->due_us = due = due > l->due_us ? due : l->due_us;
-        sim_push(&l->wire, m)->due_us = due;
+        sim_push_by_time(&l->wire, m, due);
         sim_pop(&l->queue);
     }
     if (l->queue.count == 0 && l->budget > quantum)
@@ -212,9 +279,13 @@ static inline bool sim_receive(struct sim *s, int i)
             l->reno_flight -= m->bytes;
             l->reno_window += (double)SIM_PACKET * SIM_PACKET / l->reno_window;
         }
-        if (m->data > 0)
+        if (l->datagrams && m->data > 0)
+            acker_on_datagram(&far->acker, (uint32_t)m->position, m->data, s->now_us);
+        else if (m->data > 0)
             acker_on_data(&far->acker, m->data, s->now_us);
-        if (m->ack)
+        if (m->ack && l->datagrams)
+            good = good && window_on_report(&far->window, m->ack_newest, m->ack_total, m->ack_clock, s->now_us);
+        else if (m->ack)
             good = good && window_on_ack(&far->window, m->ack_total, m->ack_clock, s->now_us);
         sim_pop(&l->wire);
     }

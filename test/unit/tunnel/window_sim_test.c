@@ -128,6 +128,57 @@ static void lost_segments_end_nothing(void **state)
     judge(&c, f, TRACES);
 }
 
+/* Datagrams (UDP): lost for good, out of order, dropped where a short buffer is full. */
+static void datagrams_keep_the_queue_short(void **state)
+{
+    enum { TRACES = 160 };
+    static const struct {
+        struct scenario c;
+        uint64_t buffer_us;
+    } all[] = {
+        {{"udp: 10 Mbit/s, 40 ms, both ways full", 10, 40, 0, 0, 0.93, 25}, 500000},
+        {{"udp: 2 Mbit/s, 80 ms", 2, 80, 0, 0, 0.90, 70}, 500000},
+        {{"udp: 100 Mbit/s, 20 ms", 100, 20, 0, 0, 0.90, 7}, 500000},
+        {{"udp: 10 Mbit/s, 40 ms, 1 % lost", 10, 40, 0, 0.01, 0.85, 25}, 500000},
+        {{"udp: 10 Mbit/s, 40 ms, 5 % lost", 10, 40, 0, 0.05, 0.75, 25}, 500000},
+        {{"udp: 50 Mbit/s, 100 ms, 2 % lost", 50, 100, 0, 0.02, 0.75, 25}, 500000},
+        {{"udp: 10 Mbit/s, 40 ms, out of order by 10 ms", 10, 40, 10, 0, 0.80, 30}, 500000},
+        {{"udp: 20 Mbit/s, 40 ms, a buffer of 3 ms", 20, 40, 0, 0, 0.80, 8}, 3000},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct figures f[TRACES];
+        for (uint32_t seed = 0; seed < TRACES; seed++) {
+            struct sim *s = sim_of(&all[i].c, seed + 1);
+            sim_use_datagrams(s, all[i].buffer_us);
+            measure(s, 4, 24, &f[seed]);
+            free(s);
+        }
+        judge(&all[i].c, f, TRACES);
+    }
+}
+
+/* Nothing at all comes through for a while, acknowledgements neither: nobody waits for what is lost. */
+static void datagrams_go_on_after_a_hole(void **state)
+{
+    enum { TRACES = 160 };
+    static const struct scenario c = {"udp: after 700 ms in which all is lost", 10, 40, 0, 0, 0.80, 30};
+    struct figures f[TRACES], ignored;
+    (void)state;
+    for (uint32_t seed = 0; seed < TRACES; seed++) {
+        struct sim *s = sim_of(&c, seed + 1);
+        sim_use_datagrams(s, 500000);
+        measure(s, 1, 6 + sim_unit(s), &ignored);
+        s->dir[0].loss = s->dir[1].loss = 1;
+        measure(s, 0.1, 0.7, &ignored);
+        s->dir[0].loss = s->dir[1].loss = 0;
+        measure(s, 1, 2.5, &ignored);
+        measure(s, 0.1, 6, &f[seed]);
+        free(s);
+    }
+    judge(&c, f, TRACES);
+}
+
 /* Stop and go on: within two seconds the lag is back and the link is used. */
 static void stalls_are_survived(void **state)
 {
@@ -258,6 +309,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_links_stay_responsive),
         cmocka_unit_test(lost_segments_end_nothing),
+        cmocka_unit_test(datagrams_keep_the_queue_short),
+        cmocka_unit_test(datagrams_go_on_after_a_hole),
         cmocka_unit_test(stalls_are_survived),
         cmocka_unit_test(steps_of_ten_are_followed),
         cmocka_unit_test(a_longer_way_is_no_queue),

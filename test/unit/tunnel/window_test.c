@@ -56,6 +56,59 @@ static void the_first_flight_is_not_paced_and_bounded(void **state)
     assert_true(window_due_us(&w) == UINT64_MAX); /* only an acknowledgement helps */
 }
 
+static void what_is_lost_is_in_flight_no_more(void **state)
+{
+    struct window w;
+    (void)state;
+    window_init(&w, 0);
+    window_expect_loss(&w);
+    window_on_sent(&w, 10000, 10);
+    assert_true(window_on_report(&w, 9000, 3000, 0, 20)); /* 6,000 of the first 9,000 were lost */
+    assert_true(w.sent - w.acked == 1000 && w.arrived == 3000);
+    assert_true(window_on_report(&w, 8000, 2000, 0, 30)); /* overtaken */
+    assert_true(w.sent - w.acked == 1000 && w.arrived == 3000);
+    assert_true(window_on_report(&w, 10000, 99999, 0, 40)); /* more than there was */
+    assert_true(w.sent == w.acked && w.arrived == 10000);
+    assert_false(window_on_report(&w, 10001, 1, 0, 50));
+}
+
+static void one_packet_asks_when_all_is_lost(void **state)
+{
+    struct window w;
+    uint64_t now = 1000, before = 0;
+    (void)state;
+    window_init(&w, now);
+    window_expect_loss(&w);
+    window_on_sent(&w, WINDOW_INITIAL, now);
+    assert_int_equal(window_room(&w, now), 0);
+    for (int i = 0; i < 6; i++) { /* ever more rarely, but at least twice a second */
+        uint64_t due = window_due_us(&w);
+        assert_true(due > now && due - now >= before && due - now <= 500000);
+        before = due - now;
+        assert_int_equal(window_room(&w, due - 1), 0);
+        assert_true(window_room(&w, due) > 0);
+        now = due;
+        window_on_sent(&w, 1500, now);
+        assert_int_equal(window_room(&w, now), 0);
+    }
+    assert_true(window_on_report(&w, w.sent, 1500, 0, now + 30000));
+    assert_true(window_room(&w, now + 30000) > 1500);
+    assert_true(w.probe_wait_us < before);
+}
+
+static void a_datagram_that_was_overtaken_is_not_the_newest(void **state)
+{
+    struct acker a = {0};
+    (void)state;
+    acker_on_datagram(&a, 3000, 1500, 1000);
+    acker_on_datagram(&a, 1500, 1500, 1100);
+    assert_true(a.newest == 3000 && a.newest_us == 1000 && a.received == 3000);
+    acker_on_datagram(&a, 0x80000000u, 1500, 1200); /* the position wraps around */
+    acker_on_datagram(&a, 0xffffff00u, 1500, 1300);
+    acker_on_datagram(&a, 0x100, 1500, 1400);
+    assert_true(a.newest == UINT64_C(0x100000100) && a.newest_us == 1400 && a.received == 7500);
+}
+
 static void acknowledgements_gather_but_never_wait_long(void **state)
 {
     struct acker a = {0};
@@ -87,6 +140,9 @@ int main(void)
         cmocka_unit_test(an_acknowledgement_of_the_future_or_past_is_refused),
         cmocka_unit_test(room_is_never_below_zero_nor_size_outside_its_bounds),
         cmocka_unit_test(the_first_flight_is_not_paced_and_bounded),
+        cmocka_unit_test(what_is_lost_is_in_flight_no_more),
+        cmocka_unit_test(one_packet_asks_when_all_is_lost),
+        cmocka_unit_test(a_datagram_that_was_overtaken_is_not_the_newest),
         cmocka_unit_test(acknowledgements_gather_but_never_wait_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
