@@ -1,5 +1,5 @@
 /*
- * io/tun.h - reading and writing packets of a TUN device
+ * io/tun.h - reading and writing packets of a TUN device, or frames of a TAP
  *
  * The device is drained whenever it has something, whether or not there is a path: packets wait in tether's own queue, where age and size are
  * bounded, not in the device's (500 packets of up to 64 KB).
@@ -12,15 +12,21 @@
 
 struct tun;
 
+/** What the kernel may hand over. */
+enum tun_form {
+    TUN_FINISHED,     /* each packet or frame by itself, checksums complete */
+    TUN_LARGE,        /* packets that stand for many, with checksums unfinished, too; it takes them in any case */
+    TUN_LARGE_FRAMES, /* a TAP's frames with large IPv4 TCP packets inside; all others come finished */
+};
+
 /** @param take_b a packet and its offload; the callee's */
 typedef void (*tun_packet_cb)(void *ctx, struct pbuf *take_b);
 
 /**
  * @param take_fd non-blocking descriptor, closed by tun_close(), also when this fails
- * @param large   let the kernel hand over packets that stand for many, with checksums unfinished; it takes them in any case
  * @param pool    where packets' buffers come from; when it is used up, packets are dropped and counted
  */
-int tun_new(struct io_loop *loop, int take_fd, bool large, struct pbuf_pool *pool, tun_packet_cb cb, void *ctx,
+int tun_new(struct io_loop *loop, int take_fd, enum tun_form form, struct pbuf_pool *pool, tun_packet_cb cb, void *ctx,
             struct tun **ret_tun);
 /**
  * @param offload from an untrusted source; NULL: none

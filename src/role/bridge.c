@@ -48,6 +48,7 @@ static void flood(struct bridge *b, struct pbuf *take_frame)
         if (copy != NULL) {
             memcpy(copy->data, take_frame->data, take_frame->len);
             copy->len = take_frame->len;
+            copy->offload = take_frame->offload;
             session_send(&last->session, copy, io_now_us());
         }
         last = b->node[i];
@@ -83,7 +84,7 @@ static void on_tap_frame(void *ctx, struct pbuf *take_frame)
     }
 }
 
-void bridge_from_node(struct bridge *b, struct bridge_node *n, uint8_t *frame, size_t len)
+void bridge_from_node(struct bridge *b, struct bridge_node *n, uint8_t *frame, size_t len, const struct offload *offload)
 {
     struct ether_view v;
     if (b->tap == NULL || !ether_parse(frame, len, &v)) {
@@ -97,7 +98,7 @@ void bridge_from_node(struct bridge *b, struct bridge_node *n, uint8_t *frame, s
     }
     if (learned == MAC_FULL || learned == MAC_INVALID)
         b->counters.not_learned++;
-    if (tun_write(b->tap, frame, len, NULL) < 0)
+    if (tun_write(b->tap, frame, len, offload) < 0)
         b->counters.tap_refused++;
 }
 
@@ -192,7 +193,7 @@ static int open_tap(struct bridge *b, struct err *err)
     if (failed)
         return failed;
     int fd = host_tap_open(b->host, u->tap, mac, u->mtu, err);
-    return fd < 0 ? fd : tun_new(b->loop, fd, false, b->pool, on_tap_frame, b, &b->tap);
+    return fd < 0 ? fd : tun_new(b->loop, fd, u->plain ? TUN_FINISHED : TUN_LARGE_FRAMES, b->pool, on_tap_frame, b, &b->tap);
 }
 
 static int listen_on(struct bridge *b, const char *addr, uint16_t port, const struct http_handlers *handlers, struct err *err)

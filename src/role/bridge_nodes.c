@@ -129,7 +129,6 @@ static void on_packet(void *ctx, struct carrier *carrier, uint8_t *frame, size_t
     struct bridge *b = ctx;
     struct bridge_node *n = carrier_owner(carrier);
     struct path *path = carrier_path(carrier);
-    (void)offload;
     if (n == NULL)
         return;
     if (n->session.active != path) {
@@ -140,7 +139,7 @@ static void on_packet(void *ctx, struct carrier *carrier, uint8_t *frame, size_t
         if (b->me > n->node)
             session_activate(&n->session, path);
     }
-    bridge_from_node(b, n, frame, len);
+    bridge_from_node(b, n, frame, len, offload);
 }
 
 static void on_closed(void *ctx, struct carrier *carrier, int failure, const char *reason)

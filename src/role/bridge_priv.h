@@ -68,8 +68,8 @@ struct bridge {
 
 /* --- bridge.c: frames --- */
 
-/** A frame from another node, into the TAP. */
-void bridge_from_node(struct bridge *b, struct bridge_node *n, uint8_t *frame, size_t len);
+/** A frame from another node, into the TAP. @param offload NULL: none */
+void bridge_from_node(struct bridge *b, struct bridge_node *n, uint8_t *frame, size_t len, const struct offload *offload);
 
 /* --- bridge_nodes.c: who the other nodes are --- */
 

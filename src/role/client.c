@@ -273,7 +273,7 @@ static int change_host(struct client *c, struct err *err)
     if (failed)
         return failed;
     int fd = host_tun_open(c->host, config->tun, c->inside, (int)config->mtu, err);
-    failed = fd < 0 ? fd : tun_new(c->loop, fd, !config->plain, c->pool, on_tun_packet, c, &c->tun);
+    failed = fd < 0 ? fd : tun_new(c->loop, fd, config->plain ? TUN_FINISHED : TUN_LARGE, c->pool, on_tun_packet, c, &c->tun);
     for (size_t i = 0; i < config->routes.count && !failed; i++) {
         host_cidr_parse(config->routes.item[i], &cidr);
         failed = host_route_add(c->host, config->tun, cidr, err);

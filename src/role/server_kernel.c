@@ -216,7 +216,7 @@ int server_kernel_open(struct server *s, struct err *err)
     k->next = FIRST;
     int failed = host_open(s->common->state_dir, "server", &s->host, err);
     int fd = failed ? failed : open_tun(k, err);
-    failed = fd < 0 ? fd : tun_new(s->loop, fd, !s->setup.plain, s->pool, on_tun_packet, k, &k->tun);
+    failed = fd < 0 ? fd : tun_new(s->loop, fd, s->setup.plain ? TUN_FINISHED : TUN_LARGE, s->pool, on_tun_packet, k, &k->tun);
     if (!failed)
         failed = host_masquerade(s->host, k->name, (struct host_cidr){NET, NET_LEN}, err);
     if (!failed)

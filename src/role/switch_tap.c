@@ -53,7 +53,7 @@ static int open_device(struct switch_role *sw, const char *name, tun_packet_cb c
     int fd = host_tap_open(sw->host, name, NULL, MTU, err);
     if (fd < 0)
         return fd;
-    int failed = tun_new(sw->loop, fd, false, sw->pool, cb, ctx, ret_tap);
+    int failed = tun_new(sw->loop, fd, TUN_FINISHED, sw->pool, cb, ctx, ret_tap);
     if (!failed && u->bridge[0] != '\0')
         failed = host_bridge_join(sw->host, u->bridge, name, u->isolate && u->tap_per_guest, err);
     return failed;

@@ -116,7 +116,7 @@ static bool cut(struct fairq *q, struct fairq_flow *flow, size_t max, uint8_t *o
 {
     struct pbuf *b = flow->head;
     size_t len = b->len;
-    if (ip4_cut(&b->data, &len, &b->offload, max, out) == 0)
+    if ((q->ether ? ether_flow_cut : ip4_cut)(&b->data, &len, &b->offload, max, out) == 0)
         return false;
     flow->bytes -= b->len - (uint32_t)len;
     q->bytes -= b->len - len;
@@ -244,7 +244,7 @@ size_t fairq_next(struct fairq *q, size_t piece_max, uint64_t now_us, struct off
     struct pbuf *b = q->chosen->head;
     size_t segments = 0;
     *ret_offload = b->offload;
-    q->piece = b->len > piece_max ? ip4_cut_len(b->data, b->len, &b->offload, piece_max, &segments) : 0;
+    q->piece = b->len > piece_max ? (q->ether ? ether_flow_cut_len : ip4_cut_len)(b->data, b->len, &b->offload, piece_max, &segments) : 0;
     q->cutting = q->piece != 0;
     if (q->cutting && segments == 1)
         ret_offload->seg_len = 0;

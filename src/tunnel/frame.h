@@ -22,7 +22,7 @@
 
 enum frame_type {
     FRAME_PACKET = 1,   /* one IP packet, finished */
-    FRAME_LARGE = 2,    /* one IP packet behind what it needs to be finished: struct offload */
+    FRAME_LARGE = 2,    /* one IP packet (layer 2: Ethernet frame) behind what it needs to be finished: struct offload */
     FRAME_ETHER = 3,    /* one Ethernet frame, finished, without its checksum */
     FRAME_ACK = 4,      /* how much data arrived */
     FRAME_PING = 5,     /* 8 bytes, returned in a PONG */

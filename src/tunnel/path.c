@@ -82,7 +82,7 @@ size_t path_tune(const struct path *p, struct fairq *q)
 /* The packet is in its place behind what was gathered: put its frame around it. */
 static void add(struct path *p, size_t overhead, size_t len, const struct offload *offload)
 {
-    if (p->ether)
+    if (p->ether && overhead == FRAME_HEADER_LEN)
         frame_put_header(p->out + p->out_len, FRAME_ETHER, len);
     else
         frame_put_packet(p->out + p->out_len, len, offload);
@@ -226,7 +226,7 @@ static int on_packet(struct path *p, uint8_t type, uint8_t *body, size_t len)
     }
     if (!p->up && p->datagrams) /* they overtake each other */
         return 0;
-    if (!p->up || (type == FRAME_ETHER) != p->ether) /* before the session is agreed on nothing is forwarded */
+    if (!p->up || type == (p->ether ? FRAME_PACKET : FRAME_ETHER)) /* before the session is agreed on nothing is forwarded */
         return -EPROTO;
     p->received_packets++;
     p->received_bytes += len;

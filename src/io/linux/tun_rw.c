@@ -9,23 +9,29 @@
 
 #include <errno.h>
 #include <linux/if_tun.h>
+#include <netinet/udp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "io/linux/vnet.h"
+#include "tunnel/ether_flow.h"
 
 #ifndef TUN_F_USO4 /* Linux 6.2 */
 #define TUN_F_USO4 0x20
 #define TUN_F_USO6 0x40
 #endif
 
+enum { ETHER_IP4 = 0x0800 };
 enum { BATCH_PACKETS = 128, BATCH_BYTES = 1024 * 1024 }; /* per wake-up; the loop then serves the others */
 
 struct tun {
     int fd;
+    enum tun_form form;
     bool takes_udp_many;
     struct io_poll *poll;
     struct pbuf_pool *pool;
@@ -35,6 +41,17 @@ struct tun {
     uint64_t drops;
     uint8_t scratch[IP4_MAX_LEN];
 };
+
+/* Complete the checksum that the kernel left to us: of whatever protocol, it lies where the header says. */
+static int finish(const struct virtio_net_hdr *header, uint8_t *frame, size_t len)
+{
+    size_t start = header->csum_start, at = start + header->csum_offset;
+    if (start > len || at + 2 > len)
+        return -EINVAL;
+    uint16_t sum = (uint16_t)~csum_sum(frame + start, len - start, 0);
+    put_be16(frame + at, sum == 0 && header->csum_offset == offsetof(struct udphdr, check) ? 0xffff : sum);
+    return 0;
+}
 
 /* The next packet, or NULL: nothing there (*ret_more false), or it was dropped. */
 static struct pbuf *read_one(struct tun *t, bool *ret_more)
@@ -68,6 +85,14 @@ static struct pbuf *read_one(struct tun *t, bool *ret_more)
     *from = NULL;
     b->len = (uint32_t)len;
     b->offload = offload;
+    if (t->form == TUN_LARGE_FRAMES && offload.seg_len == 0 && offload.partial) {
+        b->offload.partial = false;
+        if (finish(&header, b->data, len) < 0) {
+            t->drops++;
+            pbuf_put(t->pool, b);
+            return NULL;
+        }
+    }
     return b;
 }
 
@@ -88,24 +113,31 @@ static void on_readable(void *ctx, int events)
     }
 }
 
-/* The largest set of offloads this kernel has. */
+/*
+ * The largest set of offloads this kernel has, and that is of use. Checksums are left to us for all protocols or none. A TAP that was there
+ * before us may have been told otherwise, and one that outlives us keeps what it is told.
+ */
 static void take_offloads(struct tun *t)
 {
     const unsigned long tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO_ECN;
+    if (t->form != TUN_LARGE) {
+        ioctl(t->fd, TUNSETOFFLOAD, t->form == TUN_FINISHED ? 0 : tcp);
+        return;
+    }
     t->takes_udp_many = ioctl(t->fd, TUNSETOFFLOAD, tcp | TUN_F_USO4 | TUN_F_USO6) == 0;
     if (!t->takes_udp_many)
         ioctl(t->fd, TUNSETOFFLOAD, tcp); /* without it packets are small and finished: slower, not wrong */
 }
 
-int tun_new(struct io_loop *loop, int take_fd, bool large, struct pbuf_pool *pool, tun_packet_cb cb, void *ctx,
+int tun_new(struct io_loop *loop, int take_fd, enum tun_form form, struct pbuf_pool *pool, tun_packet_cb cb, void *ctx,
             struct tun **ret_tun)
 {
     struct tun *t = calloc(1, sizeof *t);
     int failed = -ENOMEM;
     if (t != NULL) {
         t->fd = take_fd, t->pool = pool, t->cb = cb, t->ctx = ctx;
-        if (large)
-            take_offloads(t);
+        t->form = form;
+        take_offloads(t);
         failed = io_poll_new(loop, take_fd, IO_READABLE, on_readable, t, &t->poll);
     }
     if (failed) {
@@ -132,14 +164,17 @@ int tun_write(struct tun *tun, uint8_t *packet, size_t len, const struct offload
 {
     struct virtio_net_hdr header = {0};
     struct ip4_view v;
+    uint16_t type = ETHER_IP4;
     if (offload == NULL || (offload->seg_len == 0 && !offload->partial))
         return write_one(tun, &header, packet, len);
-    if (ip4_parse(packet, len, &v) != DROP_NONE || ip4_view_offload(&v, offload) != DROP_NONE)
+    size_t at = tun->form == TUN_LARGE_FRAMES ? ether_flow_payload(packet, len, &type) : 0;
+    if (type != ETHER_IP4 || ip4_parse(packet + at, len - at, &v) != DROP_NONE || ip4_view_offload(&v, offload) != DROP_NONE ||
+        (at > 0 && v.proto != IP_PROTO_TCP))
         return -EINVAL;
     if (v.proto == IP_PROTO_UDP && offload->seg_len != 0 && !tun->takes_udp_many)
         return ip4_segment(&v, offload->seg_len, tun->scratch, sizeof tun->scratch, write_finished, tun) == 0 ? -EINVAL : 0;
-    vnet_put(&header, &v, 0, offload);
-    return write_one(tun, &header, packet, v.len);
+    vnet_put(&header, &v, at, offload);
+    return write_one(tun, &header, packet, at + v.len);
 }
 
 uint64_t tun_drops(const struct tun *tun)
@@ -154,6 +189,7 @@ void tun_close(struct tun *tun)
     pbuf_put(tun->pool, tun->small);
     pbuf_put(tun->pool, tun->large);
     io_poll_close(tun->poll);
+    ioctl(tun->fd, TUNSETOFFLOAD, 0);
     close(tun->fd);
     free(tun);
 }

@@ -114,6 +114,42 @@ static void any_length_is_read_within_its_bounds(void **state)
     guard_done(&guard);
 }
 
+/* A large packet in a frame is cut as it would be without, and each piece has the frame's header, addresses and tags. */
+static void a_large_frame_is_cut_as_the_packet_inside(void **state)
+{
+    static uint8_t packet[60000], frame[60100], piece[60100], bare[60000];
+    struct build b = {.proto = 6, .seq = 5000, .flags = TCP_ACK | TCP_PSH, .payload_len = 30000, .partial_csum = true};
+    size_t whole = build_packet(packet, &b);
+    (void)state;
+    for (unsigned tags = 0; tags <= 2; tags++) {
+        for (size_t max = 1; max < 9000; max += 700) {
+            struct offload of_frame = {1448, true}, of_packet = of_frame;
+            uint8_t *rest = frame, *packet_rest = packet, head[22];
+            build_packet(packet, &b);
+            size_t len = frame_of(frame, tags, 0x0800, packet, whole), at = len - whole, packet_len = whole, segments = 0, n;
+            memcpy(head, frame, at);
+            while ((n = ether_flow_cut_len(rest, len, &of_frame, max, &segments)) > 0) {
+                assert_int_equal(ether_flow_cut(&rest, &len, &of_frame, max, piece), n);
+                assert_int_equal(ip4_cut(&packet_rest, &packet_len, &of_packet, max > at ? max - at : 1, bare), n - at);
+                assert_true(n <= max || segments == 1);
+                assert_memory_equal(piece, head, at);
+                assert_memory_equal(piece + at, bare, n - at);
+                assert_memory_equal(rest, head, at);
+                assert_int_equal(len - at, packet_len);
+                assert_memory_equal(rest + at, packet_rest, packet_len);
+            }
+            assert_int_equal(ether_flow_cut(&rest, &len, &of_frame, max, piece), 0);
+            assert_true(of_frame.seg_len == of_packet.seg_len);
+        }
+    }
+    struct offload o = {1448, true};
+    uint8_t *at = frame;
+    size_t len = frame_of(frame, 0, 0x86dd, packet, 3000), segments;
+    assert_int_equal(ether_flow_cut_len(frame, len, &o, 1514, &segments), 0); /* no IPv4 */
+    assert_int_equal(ether_flow_cut(&at, &len, &o, 1514, piece), 0);
+    assert_ptr_equal(at, frame);
+}
+
 /* A queue of frames that looks for packets in them would cut or mark their addresses. */
 static void a_queue_of_frames_leaves_them_whole(void **state)
 {
@@ -152,6 +188,7 @@ int main(void)
         cmocka_unit_test(marks_reach_the_packet_inside),
         cmocka_unit_test(any_length_is_read_within_its_bounds),
         cmocka_unit_test(a_queue_of_frames_leaves_them_whole),
+        cmocka_unit_test(a_large_frame_is_cut_as_the_packet_inside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

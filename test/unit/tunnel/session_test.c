@@ -206,6 +206,17 @@ static void ethernet_crosses_whole_and_apart_from_packets(void **state)
     assert_int_equal(carry(a, b, SECOND + 10), 0);
     assert_int_equal(b->packets, 3);
     assert_int_equal(b->packet_bytes, 3 * 1518);
+    struct build large = {.proto = 6, .flags = TCP_ACK, .payload_len = 40 * 1000, .partial_csum = true};
+    struct pbuf *p = pbuf_get(f.pool, PBUF_LARGE);
+    memcpy(p->data, "\x02\0\0\0\0\x09\x02\0\0\0\0\x08\x08\0", 14);
+    p->len = 14 + (uint32_t)build_packet(p->data + 14, &large);
+    p->offload = (struct offload){1000, true};
+    assert_true(session_send(&f.s, p, SECOND));
+    session_flush(&f.s, SECOND + 10);
+    assert_int_equal(a->wire[0], FRAME_LARGE);
+    assert_int_equal(carry(a, b, SECOND + 20), 0);
+    assert_true(b->packets > 3 && b->packets <= 13); /* not forty more */
+    assert_true(b->offload.seg_len == 1000 && b->offload.partial && build_right(b->packet + 14, true));
     struct frame_node node = {.version = FRAME_VERSION, .from = 7, .to = 9, .name = "attic\n"};
     assert_int_equal(path_receive(&b->path, frame, frame_put_node(frame, &node), SECOND), 0);
     assert_int_equal(b->nodes, 1);
