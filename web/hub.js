@@ -231,8 +231,5 @@
   }
   hub = parts.startWorker("hub-worker.js", "TetherHub", onNews);
   parts.stayAwake(function () { hub.send({ type: "retry" }); });
-  /* A page that is left may be kept, frozen, its websockets open but deaf: end them, and begin anew should it be shown again. */
-  window.addEventListener("pagehide", function () { hub.end(); });
-  window.addEventListener("pageshow", function (event) { if (event.persisted) location.reload(); });
   poll(begin);
 })();

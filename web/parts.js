@@ -6,12 +6,17 @@
 var tetherParts = {
   byId: function (id) { return document.getElementById(id); },
 
-  /* A worker, where there are workers; else the script itself, which defines `name`. Returns {send, end}. */
+  /*
+   * A worker, where there are workers; else the script itself, which defines `name`. Returns {send}. A page that is left may be kept, frozen,
+   * its websockets open but deaf: they end with it, and all begins anew should it be shown again.
+   */
   startWorker: function (file, name, onNews) {
+    window.addEventListener("pageshow", function (event) { if (event.persisted) location.reload(); });
     if (window.Worker) {
       var worker = new Worker(file);
       worker.onmessage = function (event) { onNews(event.data); };
-      return { send: function (order) { worker.postMessage(order); }, end: function () { worker.terminate(); } };
+      window.addEventListener("pagehide", function () { worker.terminate(); });
+      return { send: function (order) { worker.postMessage(order); } };
     }
     var queue = [], inner = null, script = document.createElement("script");
     script.src = file;
@@ -20,7 +25,7 @@ var tetherParts = {
       queue.forEach(function (order) { inner.receive(order); });
     };
     document.body.appendChild(script);
-    return { send: function (order) { if (inner) inner.receive(order); else queue.push(order); }, end: function () {} };
+    return { send: function (order) { if (inner) inner.receive(order); else queue.push(order); } };
   },
 
   /* Texts are only touched when they change: a screen reader reads them out. */
