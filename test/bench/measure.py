@@ -5,7 +5,7 @@ import re
 import time
 
 from cases import test_program
-from host import LabError
+from host import LabError, wait_until
 from topology import WEB
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -76,10 +76,14 @@ def memory_kb(root):
 
 # -- flows
 
-def tcp(laptop, seconds, streams=1, down=False, roots=()):
+def wait_for_port(host, port):
+    wait_until(lambda: f":{port}" in host.out("ss", "-ltn"), f"port {port} of {host.name}")
+
+
+def tcp(laptop, seconds, streams=1, down=False, roots=(), where=WEB):
     """Mbit/s that arrived after the first second, and processor seconds per Gbit of what all of it moved."""
     before, machine_before = processor_seconds(roots), machine_seconds()
-    done = laptop.run("iperf3", "-c", WEB, "-J", "-t", seconds, "-O", "1", "-P", streams, "-C", CONGESTION, *(["-R"] if down else []), check=False,
+    done = laptop.run("iperf3", "-c", where, "-J", "-t", seconds, "-O", "1", "-P", streams, "-C", CONGESTION, *(["-R"] if down else []), check=False,
                       timeout=seconds + 25)
     used, machine = processor_seconds(roots) - before, machine_seconds() - machine_before
     told = json.loads(done.stdout or "{}")
