@@ -18,7 +18,6 @@ enum { TOUCH_MS = 1000 };
 struct known {
     struct known *older, *newer; /* of the port */
     struct addr_entry entry;
-    uint64_t heard_ms;
 };
 
 struct book_port {
@@ -65,16 +64,22 @@ void addr_book_free(struct addr_book *book)
     free(book);
 }
 
-static uint32_t hash_of(const struct addr_book *b, uint32_t addr)
+static uint32_t hash_of(const struct addr_book *b, const struct addr_key *key)
 {
-    return (uint32_t)siphash13_2(&b->secret, addr, 0);
+    uint64_t value = siphash13_2(&b->secret, key->hi, key->lo);
+    return (uint32_t)siphash13_2(&b->secret, value, (uint64_t)key->version << 16 | key->vlan);
 }
 
-static struct known *find(const struct addr_book *b, uint32_t addr, uint32_t value)
+static bool equal(const struct addr_key *a, const struct addr_key *b)
+{
+    return a->lo == b->lo && a->hi == b->hi && a->vlan == b->vlan && a->version == b->version;
+}
+
+static struct known *find(const struct addr_book *b, const struct addr_key *key, uint32_t value)
 {
     struct hash_walk w;
     for (struct known *k = hash_first(&b->hash, value, &w); k != NULL; k = hash_next(&b->hash, &w))
-        if (k->entry.addr == addr)
+        if (equal(&k->entry.key, key))
             return k;
     return NULL;
 }
@@ -108,7 +113,7 @@ static void port_append(struct addr_book *b, struct known *k)
 
 static void forget(struct addr_book *b, struct known *k)
 {
-    hash_remove(&b->hash, k, hash_of(b, k->entry.addr));
+    hash_remove(&b->hash, k, hash_of(b, &k->entry.key));
     port_remove(b, k);
     pool_return(&b->pool, k);
 }
@@ -117,20 +122,20 @@ static void write_down(struct addr_book *b, struct known *k, uint64_t mac, uint3
 {
     k->entry.mac = mac;
     k->entry.port = port;
-    k->heard_ms = now_ms;
+    k->entry.heard_ms = now_ms;
     port_append(b, k);
 }
 
-bool addr_book_hear(struct addr_book *book, uint32_t addr, uint64_t mac, uint32_t port, uint64_t now_ms)
+bool addr_book_hear(struct addr_book *book, const struct addr_key *key, uint64_t mac, uint32_t port, uint64_t now_ms)
 {
     if (port >= book->config.max_ports)
         return false;
-    uint32_t value = hash_of(book, addr);
-    struct known *k = find(book, addr, value);
+    uint32_t value = hash_of(book, key);
+    struct known *k = find(book, key, value);
     bool same = k != NULL && k->entry.mac == mac && k->entry.port == port;
-    if (same && now_ms < k->heard_ms + TOUCH_MS)
+    if (same && now_ms < k->entry.heard_ms + TOUCH_MS)
         return true;
-    if (k != NULL && !same && now_ms < k->heard_ms + book->config.hold_ms)
+    if (k != NULL && !same && now_ms < k->entry.heard_ms + book->config.hold_ms)
         return false;
     if ((k == NULL || k->entry.port != port) && book->ports[port].count >= book->config.max_per_port)
         forget(book, book->ports[port].oldest);
@@ -140,26 +145,26 @@ bool addr_book_hear(struct addr_book *book, uint32_t addr, uint64_t mac, uint32_
         k = pool_lend(&book->pool); /* never fails: the ports' shares are the pool */
         if (k == NULL)
             return false;
-        k->entry.addr = addr;
+        k->entry.key = *key;
         hash_add(&book->hash, k, value);
     }
     write_down(book, k, mac, port, now_ms);
     return true;
 }
 
-bool addr_book_find(const struct addr_book *book, uint32_t addr, struct addr_entry *ret_entry)
+bool addr_book_find(const struct addr_book *book, const struct addr_key *key, struct addr_entry *ret_entry)
 {
-    const struct known *k = find(book, addr, hash_of(book, addr));
+    const struct known *k = find(book, key, hash_of(book, key));
     if (k == NULL)
         return false;
     *ret_entry = k->entry;
     return true;
 }
 
-bool addr_book_is_others(const struct addr_book *book, uint32_t addr, uint64_t mac, uint64_t since_ms)
+bool addr_book_is_others(const struct addr_book *book, const struct addr_key *key, uint64_t mac, uint64_t since_ms)
 {
-    const struct known *k = find(book, addr, hash_of(book, addr));
-    return k != NULL && k->entry.mac != mac && k->heard_ms >= since_ms;
+    const struct known *k = find(book, key, hash_of(book, key));
+    return k != NULL && k->entry.mac != mac && k->entry.heard_ms >= since_ms;
 }
 
 void addr_book_forget_port(struct addr_book *book, uint32_t port)

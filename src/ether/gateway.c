@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "ether/arp.h"
+#include "ether/nd.h"
 #include "packet/make.h"
 
 enum { HOLD_MS = 15000, IN_USE_MS = 300000, UDP_HEADER_LEN = 8, HEADERS_LEN = ETHER_HEADER_LEN + IP4_MIN_LEN + UDP_HEADER_LEN, REFUSAL_MAX = 576 };
@@ -61,34 +62,97 @@ static bool is_lent_to_another(const struct gateway *g, uint32_t addr, uint64_t 
     return l != NULL && l->mac != mac && l->port != DHCP_NO_PORT;
 }
 
-static bool is_his(struct gateway *g, uint32_t addr, uint64_t mac, uint32_t port, uint64_t now_ms)
+/* Who is behind the uplink stays there, though he is heard seldom. */
+static bool is_behind_uplink(const struct gateway *g, const struct addr_key *key, uint64_t now_ms)
 {
+    struct addr_entry e;
+    return addr_book_find(g->book, key, &e) && e.port == g->config.uplink && now_ms < e.heard_ms + IN_USE_MS;
+}
+
+static bool is_his(struct gateway *g, const struct addr_key *key, uint64_t mac, uint32_t port, uint64_t now_ms)
+{
+    if (g->config.guard != GATEWAY_GUARD_OFF && is_behind_uplink(g, key, now_ms))
+        return false;
+    return addr_book_hear(g->book, key, mac, port, now_ms) || g->config.guard == GATEWAY_GUARD_OFF;
+}
+
+static bool is_his4(struct gateway *g, uint16_t vlan, uint32_t addr, uint64_t mac, uint32_t port, uint64_t now_ms)
+{
+    const struct addr_key key = addr_key4(vlan, addr);
     if (addr == 0) /* a probe, or a client without address (RFC 5227, RFC 2131) */
         return true;
-    if (g->config.guard == GATEWAY_GUARD_OFF) {
-        addr_book_hear(g->book, addr, mac, port, now_ms);
-        return true;
+    if (g->config.guard != GATEWAY_GUARD_OFF && vlan == ETHER_VLAN_NONE) { /* another network's addresses are none of ours */
+        if (addr == g->config.addr || is_lent_to_another(g, addr, mac))
+            return false;
+        if (g->config.guard == GATEWAY_GUARD_STRICT && !is_lent_to(g, addr, mac, port))
+            return false;
     }
-    if (addr == g->config.addr || is_lent_to_another(g, addr, mac))
+    return is_his(g, &key, mac, port, now_ms);
+}
+
+/* Leases come from us. */
+static bool plays_dhcp_server(const struct gateway *g, const struct ether_view *v)
+{
+    struct ip4_view ip;
+    return g->config.dhcp != NULL && g->config.guard != GATEWAY_GUARD_OFF && v->vlan == ETHER_VLAN_NONE &&
+           ip4_parse(v->payload, v->payload_len, &ip) == DROP_NONE && ip.proto == IP_PROTO_UDP && ip.src_port == DHCP_SERVER_PORT;
+}
+
+/* First come, first served (RFC 6620). There is no router but the one behind the uplink. */
+static bool judge_ip6(struct gateway *g, uint32_t port, const struct ether_view *v, uint64_t now_ms)
+{
+    struct nd nd;
+    if (!nd_parse(v->payload, v->payload_len, v->src, &nd))
+        return true;
+    const struct addr_key src = addr_key6(v->vlan, nd.src), target = addr_key6(v->vlan, nd.target);
+    const bool nobody = nd.src[0] == 0 && nd.src[1] == 0;
+    if (g->config.guard != GATEWAY_GUARD_OFF && (nd.foreign || nd.kind == ND_ROUTER || nd.kind == ND_HIDDEN || nd.src[0] >> 56 == 0xff))
         return false;
-    if (g->config.guard == GATEWAY_GUARD_STRICT && !is_lent_to(g, addr, mac, port))
+    if (nd.kind == ND_ADVERT && !is_his(g, &target, v->src, port, now_ms))
         return false;
-    return addr_book_hear(g->book, addr, mac, port, now_ms);
+    if (nd.kind == ND_SOLICIT && nobody) /* it takes it if nobody has it; if somebody has, he is to hear the question */
+        is_his(g, &target, v->src, port, now_ms);
+    return nobody || is_his(g, &src, v->src, port, now_ms);
+}
+
+/* Behind two tags are networks of whoever set the outer one. */
+static bool is_twice_tagged(const struct ether_view *v)
+{
+    return v->payload > v->frame + ETHER_HEADER_LEN + ETHER_TAG_LEN;
 }
 
 static bool judge_sender(struct gateway *g, uint32_t port, const struct ether_view *v, uint64_t now_ms)
 {
     struct arp arp;
-    if (v->tagged && v->vlan != ETHER_VLAN_NONE) /* another network, whose addresses are none of ours */
+    if (is_twice_tagged(v))
         return true;
     if (v->type == ETHER_TYPE_ARP && arp_parse(v->payload, v->payload_len, &arp)) {
         if (g->config.guard != GATEWAY_GUARD_OFF && arp.sender_mac != v->src)
             return false;
-        return is_his(g, arp.sender, arp.sender_mac, port, now_ms);
+        return is_his4(g, v->vlan, arp.sender, arp.sender_mac, port, now_ms);
     }
     if (v->type == ETHER_TYPE_IP4 && v->payload_len >= IP4_MIN_LEN)
-        return is_his(g, get_be32(v->payload + 12), v->src, port, now_ms);
-    return true;
+        return !plays_dhcp_server(g, v) && is_his4(g, v->vlan, get_be32(v->payload + 12), v->src, port, now_ms);
+    return v->type != ETHER_TYPE_IP6 || judge_ip6(g, port, v, now_ms);
+}
+
+void gateway_hears(struct gateway *gateway, const struct ether_view *view, uint64_t now_ms)
+{
+    struct arp arp;
+    struct nd nd;
+    struct addr_key key;
+    if (is_twice_tagged(view))
+        return;
+    if (view->type == ETHER_TYPE_ARP && arp_parse(view->payload, view->payload_len, &arp) && arp.sender != 0)
+        key = addr_key4(view->vlan, arp.sender);
+    else if (view->type == ETHER_TYPE_IP6 && nd_parse(view->payload, view->payload_len, view->src, &nd) && nd.kind == ND_ADVERT)
+        key = addr_key6(view->vlan, nd.target);
+    else if (view->type == ETHER_TYPE_IP6 && nd_parse(view->payload, view->payload_len, view->src, &nd) && nd.kind != ND_NONE &&
+             (nd.src[0] | nd.src[1]) != 0)
+        key = addr_key6(view->vlan, nd.src);
+    else /* as a source anybody in the world may stand */
+        return;
+    addr_book_hear(gateway->book, &key, view->src, gateway->config.uplink, now_ms);
 }
 
 bool gateway_believes(struct gateway *gateway, uint32_t port, const struct ether_view *view, uint64_t now_ms)
@@ -220,7 +284,8 @@ struct gateway_result gateway_take(struct gateway *gateway, uint32_t port, const
 
 bool gateway_find(const struct gateway *gateway, uint32_t addr, struct addr_entry *ret_entry)
 {
-    return addr_book_find(gateway->book, addr, ret_entry);
+    const struct addr_key key = addr_key4(ETHER_VLAN_NONE, addr);
+    return addr_book_find(gateway->book, &key, ret_entry);
 }
 
 void gateway_ask_for(const struct gateway *gateway, uint32_t addr, uint8_t ret_frame[ETHER_MIN_LEN])
@@ -237,7 +302,8 @@ void gateway_port_gone(struct gateway *gateway, uint32_t port)
 bool gateway_is_vacant(struct gateway *gateway, uint32_t addr, uint64_t mac)
 {
     uint64_t since_ms = gateway->now_ms > IN_USE_MS ? gateway->now_ms - IN_USE_MS : 0;
-    return !addr_book_is_others(gateway->book, addr, mac, since_ms);
+    const struct addr_key key = addr_key4(ETHER_VLAN_NONE, addr);
+    return !addr_book_is_others(gateway->book, &key, mac, since_ms);
 }
 
 const struct gateway_stats *gateway_stats(const struct gateway *gateway)

@@ -13,8 +13,8 @@
 
 enum gateway_guard {
     GATEWAY_GUARD_OFF,
-    GATEWAY_GUARD_ON,     /* an address that is the gateway's, lent to another, or used by another lately is not believed */
-    GATEWAY_GUARD_STRICT, /* nor is one that was not lent to the sender */
+    GATEWAY_GUARD_ON,     /* an address that is the gateway's, lent to another, or used by another lately is not believed, nor is who plays router */
+    GATEWAY_GUARD_STRICT, /* nor is an IPv4 address that was not lent to the sender */
 };
 struct gateway_config {
     uint64_t mac;
@@ -23,6 +23,7 @@ struct gateway_config {
     struct dhcp_server *dhcp; /**< borrowed; NULL: none */
     enum gateway_guard guard;
     uint32_t max_ports, addrs_per_port;
+    uint32_t uplink;          /**< a trusted port: what is said there stands; UINT32_MAX: none */
     uint64_t seed;
 };
 enum gateway_does {
@@ -40,8 +41,13 @@ struct gateway;
 /** @return 0, -EINVAL, -ENOMEM */
 int gateway_new(const struct gateway_config *config, struct gateway **ret_gateway);
 void gateway_free(struct gateway *gateway);
-/** Is the IPv4 address the frame's sender claims, in ARP or IPv4, his? Learns it if so. What carries none is. For guests' frames only. */
+/**
+ * Is the address the frame's sender claims, in ARP, neighbour discovery or as a source, his? Learns it if so. What carries none is. For
+ * guests' frames only.
+ */
 bool gateway_believes(struct gateway *gateway, uint32_t port, const struct ether_view *view, uint64_t now_ms);
+/** A frame from the uplink: who says there that an address is his is not replaced by a guest while he was heard within minutes. */
+void gateway_hears(struct gateway *gateway, const struct ether_view *view, uint64_t now_ms);
 /** A believed frame that is for the gateway or for all. @param view its frame may be rewritten */
 struct gateway_result gateway_take(struct gateway *gateway, uint32_t port, const struct ether_view *view, uint64_t now_ms);
 /** Where a guest's address is. @return false: nobody here was heard with it */

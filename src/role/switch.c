@@ -17,7 +17,7 @@
 #include "role/hosted.h"
 #include "role/switch_priv.h"
 
-enum { TICK_MS = 1000, TAP_BYTES = 1024 * 1024 };
+enum { TICK_MS = 1000, TAP_BYTES = 1024 * 1024, ADDRS_PER_MAC = 4 };
 
 /* --- frames --- */
 
@@ -54,7 +54,11 @@ void switch_frame(struct switch_role *sw, uint32_t port, uint8_t *frame, size_t 
     struct ether_view v;
     uint64_t now_ms = io_now_ms(sw->loop);
     struct switch_judgement j = switch_judge(sw->ether, port, frame, len, now_ms, &v);
-    if (j.way == SWITCH_DROP || (sw->guest[port] != NULL && !gateway_believes(sw->gateway, port, &v, now_ms)))
+    if (j.way == SWITCH_DROP)
+        return;
+    if (sw->guest[port] == NULL)
+        gateway_hears(sw->gateway, &v, now_ms);
+    else if (!gateway_believes(sw->gateway, port, &v, now_ms))
         return;
     if (sw->setup.tap_per_guest) { /* the kernel's bridge is the switch */
         to_gateway(sw, port, &v, now_ms);
@@ -123,7 +127,8 @@ static int open_ether(struct switch_role *sw, struct err *err)
                                         .uplink = u->uplink == UPLINK_TAP ? SWITCH_UPLINK_PORT : SWITCH_NO_PORT,
                                         .isolate = u->isolate && !u->tap_per_guest, .guard = u->guard != GATEWAY_GUARD_OFF, .seed = seed};
     struct gateway_config gateway = {.mac = u->mac, .addr = u->addr, .mask = u->mask, .router = u->uplink != UPLINK_TAP, .guard = u->guard,
-                                     .max_ports = sw->ports, .addrs_per_port = u->macs, .seed = seed};
+                                     .max_ports = sw->ports, .addrs_per_port = ADDRS_PER_MAC * u->macs,
+                                     .uplink = u->uplink == UPLINK_TAP ? SWITCH_UPLINK_PORT : SWITCH_NO_PORT, .seed = seed};
     if (!failed)
         failed = switch_new(&ether, &sw->ether);
     if (failed)

@@ -30,7 +30,7 @@ const struct opt switch_options[] = {
     {"lease", 0, OPT_TEXTS, AT(lease), "MAC=ADDR", "always lend this address to this network card", 0, 0},
     {"no-dhcp", 0, OPT_FLAG, AT(no_dhcp), "", "lend no addresses", 0, 0},
     {"guests", 0, OPT_NUMBER, AT(guests), "N", "websockets at one time (default 64)", 1, SWITCH_GUESTS_MAX},
-    {"macs", 0, OPT_NUMBER, AT(macs), "N", "network cards, and addresses, behind one websocket (default 8)", 1, 256},
+    {"macs", 0, OPT_NUMBER, AT(macs), "N", "network cards behind one websocket (default 8), and four times as many addresses", 1, 256},
     {"isolate", 0, OPT_FLAG, AT(isolate), "", "guests reach the internet, not each other", 0, 0},
     {"guard", 0, OPT_TEXT, AT(guard), "HOW",
      "believe addresses: off (all), on (default: none that is another's) or strict (only lent ones)", 0, 0},

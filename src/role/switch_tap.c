@@ -31,9 +31,11 @@ static uint32_t learn(struct switch_role *sw, uint8_t *frame, size_t len)
     struct ether_view v;
     uint32_t port = SWITCH_UPLINK_PORT;
     uint64_t now_ms = io_now_ms(sw->loop);
-    if (ether_parse(frame, len, &v) &&
-        (!mac_table_find(switch_stations(sw->ether), v.vlan, v.src, now_ms, &port) || port == SWITCH_UPLINK_PORT))
+    bool parsed = ether_parse(frame, len, &v);
+    if (parsed && (!mac_table_find(switch_stations(sw->ether), v.vlan, v.src, now_ms, &port) || port == SWITCH_UPLINK_PORT))
         switch_judge(sw->ether, SWITCH_UPLINK_PORT, frame, len, now_ms, &v);
+    if (parsed && port == SWITCH_UPLINK_PORT)
+        gateway_hears(sw->gateway, &v, now_ms);
     return port;
 }
 

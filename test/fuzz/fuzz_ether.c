@@ -1,5 +1,5 @@
 /*
- * test/fuzz/fuzz_ether.c - a switch and its gateway under any frames: Ethernet, tags, ARP, IPv4, DHCP
+ * test/fuzz/fuzz_ether.c - a switch and its gateway under any frames: Ethernet, tags, ARP, neighbour discovery, IPv4, DHCP
  *
  * The input is a row of frames, each with a port and a pause. Nothing from one guest may reach another when they are kept apart, nobody is
  * believed to be the gateway, and what the gateway answers must be a frame of its own.
@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "ether/arp.h"
 #include "ether/gateway.h"
+#include "ether/nd.h"
 #include "ether/switch.h"
 
 #define ADDR 0xc0a85601u
@@ -47,7 +48,7 @@ static void world_new(struct world *w, uint8_t how)
                                      .uplink = how & 2 ? UPLINK : SWITCH_NO_PORT, .isolate = w->isolate, .guard = how & 4, .seed = 1};
     FUZZ_CHECK(dhcp_server_new(&dhcp, &w->dhcp) == 0 && switch_new(&sw, &w->sw) == 0);
     const struct gateway_config gateway = {.mac = MAC, .addr = ADDR, .mask = 0xffffff00, .router = !(how & 8), .dhcp = w->dhcp,
-                                           .guard = (enum gateway_guard)(how >> 4) % 3, .max_ports = PORTS, .addrs_per_port = SHARE, .seed = 2};
+                                           .guard = (enum gateway_guard)(how >> 4) % 3, .max_ports = PORTS, .addrs_per_port = SHARE, .uplink = how & 2 ? UPLINK : UINT32_MAX, .seed = 2};
     FUZZ_CHECK(gateway_new(&gateway, &w->gateway) == 0);
     for (int i = 0; i < 3; i++)
         switch_plug(w->sw);
@@ -84,12 +85,14 @@ static void one_frame(struct world *w, uint32_t port, uint8_t *frame, size_t len
         FUZZ_CHECK(j.port < PORTS && j.port != port && !(w->isolate && j.port != UPLINK && port != UPLINK));
     if (j.way == SWITCH_TO_ALL)
         check_flood(w, port);
-    if (!gateway_believes(w->gateway, port, &v, w->now_ms))
+    if (port == UPLINK)
+        gateway_hears(w->gateway, &v, w->now_ms);
+    else if (!gateway_believes(w->gateway, port, &v, w->now_ms))
         return;
     if (j.way != SWITCH_TO_PORT)
         to_gateway(w, port, &v, frame, len);
     if (gateway_find(w->gateway, ADDR + 1, &e))
-        FUZZ_CHECK(e.port < PORTS && e.addr == ADDR + 1);
+        FUZZ_CHECK(e.port < PORTS && e.key.lo == ADDR + 1 && e.key.version == 4 && e.key.vlan == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -97,7 +100,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct world w = {.now_ms = 1000};
     struct fuzz_input in = {data, size};
     struct arp arp;
+    struct nd nd;
     arp_parse(data, size, &arp);
+    nd_parse(data, size, 1, &nd);
     world_new(&w, fuzz_u8(&in));
     for (int i = 0; i < 64 && in.size > 0; i++) {
         uint8_t how = fuzz_u8(&in);

@@ -174,6 +174,29 @@ def is_echo_reply(frame, source):
     return frame[12:14] == b"\x08\x00" and frame[23] == 1 and frame[34] == 0 and frame[26:30] == socket.inet_aton(source)
 
 
+# --- neighbour discovery ---
+
+def ip6(src, dst, next_header, payload):
+    return struct.pack("!LHBB", 6 << 28, len(payload), next_header, 255) + socket.inet_pton(socket.AF_INET6, src) \
+        + socket.inet_pton(socket.AF_INET6, dst) + payload
+
+
+def icmp6(src, dst, message, before=b""):
+    """An ICMPv6 message, its checksum set. @param before a destination options header in front"""
+    pseudo = socket.inet_pton(socket.AF_INET6, src) + socket.inet_pton(socket.AF_INET6, dst) + struct.pack("!LL", len(message), 58)
+    message = message[:2] + struct.pack("!H", checksum(pseudo + message)) + message[4:]
+    return ip6(src, dst, 60 if before else 58, before + message)
+
+
+def advert(src, dst, target, card):
+    """"I have target", to replace what was known."""
+    return icmp6(src, dst, struct.pack("!BBHL", 136, 0, 0, 0x60000000) + socket.inet_pton(socket.AF_INET6, target) + b"\2\1" + card)
+
+
+def router_advert(src, card, before=b""):
+    return icmp6(src, "ff02::1", struct.pack("!BBHBBHLL", 134, 0, 0, 64, 0, 1800, 0, 0) + b"\1\1" + card, before)
+
+
 # --- DHCP ---
 
 def dhcp(kind, card, xid=7, ciaddr="0.0.0.0", options=(), src="0.0.0.0", dst="255.255.255.255"):

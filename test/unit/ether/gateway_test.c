@@ -46,7 +46,7 @@ static void lab_start(struct lab *l, enum gateway_guard guard, bool router)
         .lease_s = 600, .vacant = vacant, .changed = changed, .ctx = l};
     assert_int_equal(dhcp_server_new(&dhcp, &l->dhcp), 0);
     const struct gateway_config config = {.mac = MAC, .addr = ADDR, .mask = 0xffffff00, .router = router, .dhcp = l->dhcp, .guard = guard,
-                                          .max_ports = PORTS, .addrs_per_port = PER_PORT, .seed = 3};
+                                          .max_ports = PORTS, .addrs_per_port = PER_PORT, .uplink = UINT32_MAX, .seed = 3};
     assert_int_equal(gateway_new(&config, &l->gateway), 0);
 }
 
@@ -207,6 +207,8 @@ static void lies_are_not_believed(void **state)
     ether_put_mac(l.frame + 6, CARD(2)); /* a frame from one card that speaks of another */
     assert_true(is_lie(take(&l, 2, ARP_FRAME_LEN)));
     assert_int_equal(gateway_stats(l.gateway)->lies, 4);
+    struct build offer = {.proto = 17, .src = HOST(60), .dst = UINT32_MAX, .src_port = 67, .dst_port = 68, .payload_len = 300};
+    assert_true(is_lie(send_ip(&l, 2, CARD(2), ETHER_BROADCAST, &offer))); /* "I lend addresses" */
     assert_false(is_lie(arp_ask(&l, 2, CARD(2), HOST(60), HOST(9)))); /* an own, static address */
     assert_true(is_lie(arp_ask(&l, 3, CARD(3), HOST(60), HOST(9))));
     l.now_ms += 60000;
@@ -238,6 +240,12 @@ static void other_vlans_are_other_networks(void **state)
     memmove(l.frame + 16, l.frame + 12, ARP_FRAME_LEN - 12);
     memcpy(l.frame + 12, "\x81\x00\x00\x07", 4);
     assert_int_equal(take(&l, 2, ARP_FRAME_LEN + 4).does, GATEWAY_NOTHING);
+    assert_false(is_lie(take(&l, 2, ARP_FRAME_LEN + 4))); /* the same address, in another network, where card 1 has it, */
+    ether_put_mac(l.frame + 6, CARD(3));
+    ether_put_mac(l.frame + 26, CARD(3));
+    assert_true(is_lie(take(&l, 3, ARP_FRAME_LEN + 4)));  /* and card 3 has not */
+    ether_put_mac(l.frame + 6, CARD(1));
+    ether_put_mac(l.frame + 26, CARD(1));
     memcpy(l.frame + 14, "\xe0\x00", 2); /* only a priority */
     l.now_ms += 60000;
     assert_int_equal(take(&l, 2, ARP_FRAME_LEN + 4).does, GATEWAY_ANSWER);
@@ -295,12 +303,14 @@ static void the_address_book_equals_a_naive_array(void **state)
             for (size_t i = 0; i < ADDRS; i++)
                 all[i].known = all[i].known && all[i].port != port;
         }
-        assert_int_equal(addr_book_hear(book, addr, mac, port, now_ms), naive_hear(all, addr, mac, port, now_ms, step));
+        struct addr_key key = addr_key4(0, addr);
+        assert_int_equal(addr_book_hear(book, &key, mac, port, now_ms), naive_hear(all, addr, mac, port, now_ms, step));
         addr = rng_below(&rng, ADDRS);
-        assert_int_equal(addr_book_find(book, addr, &e), all[addr].known);
+        key = addr_key4(0, addr);
+        assert_int_equal(addr_book_find(book, &key, &e), all[addr].known);
         if (all[addr].known)
-            assert_true(e.mac == all[addr].mac && e.port == all[addr].port && e.addr == addr);
-        assert_int_equal(addr_book_is_others(book, addr, mac, now_ms - 3000),
+            assert_true(e.mac == all[addr].mac && e.port == all[addr].port && e.key.lo == addr && e.heard_ms <= now_ms);
+        assert_int_equal(addr_book_is_others(book, &key, mac, now_ms - 3000),
                          all[addr].known && all[addr].mac != mac && all[addr].heard_ms >= now_ms - 3000);
     }
     addr_book_free(book);
