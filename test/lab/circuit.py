@@ -3,6 +3,7 @@ import json
 import os
 import signal
 
+import house
 from cases import tether_binary
 from host import LabError, wait_until
 from topology import LAPTOP, SERVER, WEB, Lab
@@ -29,8 +30,9 @@ class Circuit:
         return os.path.join(self.lab.dir, host.name, "state")
 
     def server_command(self, *more, secret=None):
-        return [self.binary, "server", "--iface", "eth0", "--state-dir", self.state_dir(self.lab.server),
-                *(self.secret() if secret is None else secret), *self.server_options, *more]
+        words = ["--iface", "eth0", "--state-dir", self.state_dir(self.lab.server), *(self.secret() if secret is None else secret),
+                 *self.server_options, *more]
+        return house.command(self.binary, "server", words, self.lab.dir)
 
     def client_command(self, number=1, *more, key=None):
         return [self.binary, "client", "--wifi", "wlan0", "--server", self.server_url(), "--state-dir",
@@ -47,6 +49,13 @@ class Circuit:
         self.server = self.lab.server.popen("server", *prefix, *self.server_command(*more))
         self.server.wait_log("server ready")
         return self.server
+
+    def start_serve_web(self):
+        """At the server's port 80."""
+        if house.SHARED:  # it is there already
+            return self.server.wait_log("serve-web ready")
+        web = self.lab.server.popen("serve-web", self.binary, "serve-web", "--port", "80", "--listen", SERVER)
+        return web.wait_log("serve-web ready")
 
     def start_client(self, number=1, *more, key=None, prefix=()):
         host = self.lab.laptops[number - 1]
@@ -70,7 +79,7 @@ class Circuit:
 
     def server_status(self):
         """What `tether status --json` says of the server."""
-        return json.loads(self.lab.server.out(self.binary, "status", "--json", "--state-dir", self.state_dir(self.lab.server)))
+        return house.status(self.lab.server.out(self.binary, "status", "--json", "--state-dir", self.state_dir(self.lab.server)), "server")
 
     def is_up(self, number=1):
         return (self.tether_json(number) or {}).get("state") == "up"

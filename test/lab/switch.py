@@ -7,9 +7,9 @@
 
 The cable carries only the websocket; a guest's default route, resolver and all else come from its emulated card.
 """
-import json
 import os
 
+import house
 from cases import tether_binary
 from host import Host, LabError, wait_until
 from topology import HERE, PYTHON, Lab
@@ -39,8 +39,8 @@ class Switch:
         return os.path.join(self.lab.dir, "server", "state")
 
     def start(self, *more):
-        self.process = self.lab.server.popen("switch", self.binary, "switch", "--port", PORT, "--state-dir", self.state_dir, "-v",
-                                             *self.options, *more)
+        words = ["--port", PORT, "--state-dir", self.state_dir, "-v", *self.options, *more]
+        self.process = self.lab.server.popen("switch", *house.command(self.binary, "switch", words, self.lab.dir))
         self.process.wait_log("switch ready")
         return self.process
 
@@ -61,7 +61,7 @@ class Switch:
                     raise LabError(f"{process.name}: {word}\n{process.tail(60)}")
 
     def status(self):
-        return json.loads(self.lab.server.out(self.binary, "status", "--json", "--state-dir", self.state_dir))
+        return house.status(self.lab.server.out(self.binary, "status", "--json", "--state-dir", self.state_dir), "switch")
 
     @staticmethod
     def address_of(guest):
