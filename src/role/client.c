@@ -117,16 +117,17 @@ void client_use_carrier(struct client *c, struct carrier *carrier)
 static int on_welcome(void *ctx, struct carrier *carrier, const struct frame_welcome *welcome)
 {
     struct client *c = ctx;
-    char external[INET_ADDRSTRLEN];
-    struct in_addr in = {htonl(welcome->external)};
+    char external[INET_ADDRSTRLEN], lease[INET_ADDRSTRLEN];
     if (welcome->version != FRAME_VERSION)
         return -EPROTONOSUPPORT;
     if (carrier_path(carrier)->up)
         return -EPROTO;
     client_use_carrier(c, carrier);
-    inet_ntop(AF_INET, &in, external, sizeof external);
-    log_info("client", carrier_peer(carrier), "session up", "external=%s session=%s", external,
-             welcome->flags & WELCOME_RESUMED ? "resumed" : "new");
+    c->lease = welcome->lease;
+    inet_ntop(AF_INET, &(struct in_addr){htonl(welcome->external)}, external, sizeof external);
+    inet_ntop(AF_INET, &(struct in_addr){htonl(welcome->lease)}, lease, sizeof lease);
+    log_info("client", carrier_peer(carrier), "session up", "external=%s session=%s%s%s", external,
+             welcome->flags & WELCOME_RESUMED ? "resumed" : "new", c->lease != 0 ? " lease=" : "", c->lease != 0 ? lease : "");
     if (c->config->dns == NULL)
         set_dns(c, welcome->dns, welcome->dns_count);
     return 0;
@@ -202,7 +203,7 @@ static int state_json(struct client *c, const struct session *detail, char *buf,
 {
     const struct path *active = c->session.active;
     struct page_state s = {.role = "client", .server = c->server_url, .laptop = c->laptop_url, .plain = c->config->plain,
-                           .session = detail};
+                           .session = detail, .lease = c->lease};
     session_totals(&c->session, &s.up_bytes, &s.down_bytes);
     if (active != NULL) {
         s.state = "up";
@@ -351,7 +352,7 @@ static void close_all(struct client *c)
     pbuf_pool_free(c->pool);
 }
 
-/* With --tap the laptop is a node of an Ethernet: no TUN, no routes, no DNS. */
+/* With --tap the laptop is a node of an Ethernet: no TUN, no routes, no DNS. The way to it may be direct. */
 static int run_bridge(const struct client *c, struct err *err)
 {
     const struct client_config *config = c->config;

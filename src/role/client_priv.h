@@ -59,6 +59,7 @@ struct client {
     int last_failure; /* of the newest carrier that ended; 0 after one came up */
     uint32_t dns[FRAME_DNS_MAX];
     size_t dns_count; /* what names are resolved by now */
+    uint32_t lease;   /* our address among the server's laptops; 0: none */
     uint64_t refused_ipv6, refused_carriers, tun_refused;
 };
 

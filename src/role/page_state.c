@@ -1,6 +1,7 @@
 /* role/page_state.c - see page_state.h */
 #include "role/page_state.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>
 
@@ -15,6 +16,11 @@ int page_state_json(const struct page_state *s, char *buf, size_t cap)
                              "down_bytes", (json_int_t)s->down_bytes);
     if (json == NULL)
         return -1;
+    if (s->session != NULL && s->lease != 0) {
+        char lease[INET_ADDRSTRLEN];
+        inet_ntop(AF_INET, &(struct in_addr){htonl(s->lease)}, lease, sizeof lease);
+        json_object_set_new(json, "lease", json_string(lease));
+    }
     if (s->session != NULL)
         json_object_set_new(json, "session", session_status_json(s->session));
     size_t len = json_dumpb(json, buf, cap, JSON_COMPACT | JSON_REAL_PRECISION(6));

@@ -20,6 +20,7 @@ struct page_state {
     const char *detail;  /**< a sentence for a person */
     uint64_t rtt_us;     /**< 0: unknown */
     uint64_t up_bytes, down_bytes;
+    uint32_t lease;      /**< shown with the session: its address among the server's laptops; 0: none */
     const struct session *session; /**< shown in detail; NULL: not */
 };
 

@@ -26,31 +26,36 @@ static void say_bye(struct carrier *carrier, enum frame_bye_code code, const cha
     path_control(carrier_path(carrier), frame, frame_put_bye(frame, (uint16_t)code, text));
 }
 
-static int say_welcome(struct server *s, struct carrier *carrier, const struct session *session, bool resumed)
+/* With the kernel's NAT: an address of its own, which the other laptops and the machine itself know it by. */
+static uint32_t lend(struct server *s, struct session *session, uint32_t inside)
+{
+    char text[INET_ADDRSTRLEN];
+    uint32_t lease = server_kernel_lease(s->kernel, session->id, inside);
+    inet_ntop(AF_INET, &(struct in_addr){htonl(lease)}, text, sizeof text);
+    log_info("server", session->peer, "lease", "session=%x address=%s", session->id, text);
+    return lease;
+}
+
+static int say_welcome(struct server *s, struct carrier *carrier, const struct session *session, uint32_t lease, bool resumed)
 {
     struct frame_welcome welcome = s->welcome;
     uint8_t frame[FRAME_HEADER_LEN + FRAME_CONTROL_MAX];
     welcome.session = session->id;
     welcome.flags = resumed ? WELCOME_RESUMED : 0;
+    welcome.lease = lease;
     path_control(carrier_path(carrier), frame, frame_put_welcome(frame, &welcome));
     return 0;
-}
-
-/* With the kernel's NAT: an address of its own, which the other laptops and the machine itself know it by. */
-static void lend(struct server *s, struct session *session, uint32_t inside)
-{
-    char text[INET_ADDRSTRLEN];
-    struct in_addr in = {htonl(server_kernel_lease(s->kernel, session->id, inside))};
-    inet_ntop(AF_INET, &in, text, sizeof text);
-    log_info("server", session->peer, "lease", "session=%x address=%s", session->id, text);
 }
 
 static int on_hello(void *ctx, struct carrier *carrier, const struct frame_hello *hello)
 {
     struct server *s = ctx;
+    struct session *known = carrier_owner(carrier);
     bool resumed;
-    if (carrier_owner(carrier) != NULL)
-        return carrier_path(carrier)->datagrams ? say_welcome(s, carrier, carrier_owner(carrier), true) : -EPROTO; /* the answer was lost */
+    if (known != NULL && !carrier_path(carrier)->datagrams)
+        return -EPROTO;
+    if (known != NULL) /* the answer was lost */
+        return say_welcome(s, carrier, known, s->kernel != NULL ? server_kernel_lease(s->kernel, known->id, 0) : 0, true);
     if (hello->version != FRAME_VERSION) {
         say_bye(carrier, BYE_VERSION, "the server speaks version 1");
         return -EPROTONOSUPPORT;
@@ -60,10 +65,8 @@ static int on_hello(void *ctx, struct carrier *carrier, const struct frame_hello
         say_bye(carrier, BYE_BUSY, "no room for another laptop");
         return -EUSERS;
     }
-    say_welcome(s, carrier, session, resumed);
     attach(s, carrier, session, hello->mtu);
-    if (s->kernel != NULL)
-        lend(s, session, hello->inside);
+    say_welcome(s, carrier, session, s->kernel != NULL ? lend(s, session, hello->inside) : 0, resumed);
     if (hello->inside != 0)
         nat_set_lease(s->nat, session->id, (struct nat_prefix){hello->inside, 32}, io_now_ms(s->loop));
     log_info("server", carrier_peer(carrier), "laptop up", "session=%x %s", session->id,

@@ -91,7 +91,8 @@ size_t frame_put_welcome(uint8_t *out, const struct frame_welcome *welcome)
     put_be16(p + 14, (uint32_t)count);
     for (size_t i = 0; i < count; i++)
         put_be32(p + 16 + 4 * i, welcome->dns[i]);
-    return finish(out, FRAME_WELCOME, 16 + 4 * count);
+    put_be32(p + 16 + 4 * count, welcome->lease);
+    return finish(out, FRAME_WELCOME, 20 + 4 * count);
 }
 
 size_t frame_put_activate(uint8_t *out)
@@ -162,6 +163,7 @@ bool frame_get_welcome(const uint8_t *body, size_t len, struct frame_welcome *re
     ret_welcome->dns_count = count;
     for (size_t i = 0; i < count; i++)
         ret_welcome->dns[i] = get_be32(body + 16 + 4 * i);
+    ret_welcome->lease = len >= 20 + 4 * count ? get_be32(body + 16 + 4 * count) : 0; /* older servers end before it */
     return true;
 }
 

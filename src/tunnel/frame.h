@@ -65,6 +65,7 @@ struct frame_welcome {
     uint32_t external; /**< the address the laptop is seen by, host order */
     uint32_t dns[FRAME_DNS_MAX];
     size_t dns_count;
+    uint32_t lease;    /**< the laptop's address among the server's laptops (kernel NAT), host order; 0: it has none */
 };
 
 enum frame_bye_code { BYE_DONE = 0, BYE_VERSION = 1, BYE_BUSY = 2, BYE_REPLACED = 3 };
