@@ -37,7 +37,7 @@ struct target {
 struct client_direct {
     struct client *client;
     struct target target[URLS_MAX];
-    size_t targets, at;
+    size_t targets, at, place; /* place: of the target's addresses, the one that is tried (UDP; ws_dial.c tries all at once) */
     struct stream_tls *outer;
     struct ws_way way;
     struct ws *ws;           /* while it connects; the carrier's afterwards */
@@ -56,7 +56,7 @@ static void attempt(void *ctx);
 
 static void begin_again(struct client_direct *d, uint64_t pause_ms)
 {
-    d->at = 0;
+    d->at = d->place = 0;
     if (!d->stopping)
         io_timer_start(d->retry, pause_ms, 0);
 }
@@ -66,6 +66,7 @@ static void try_next(struct client_direct *d)
 {
     if (d->stopping)
         return;
+    d->place = 0;
     if (++d->at < d->targets) {
         io_timer_start(d->retry, 0, 0);
         return;
@@ -120,14 +121,22 @@ static void on_failed(void *ctx, int code, const char *reason)
 
 static const struct ws_events events = {.open = on_open, .closed = on_failed};
 
-static void note_way(struct client_direct *d)
+/* Where the target is, as far as it is known: of several addresses the one in use. NULL: unknown */
+static const struct sockaddr_storage *place(const struct client_direct *d)
 {
     const struct names *known = &d->target[d->at].known;
-    if (known->count == 0 || underlay_find(&known->addr[0], d->client->config->tun, &d->via) < 0)
+    return known->count == 0 ? NULL : &known->addr[d->place < known->count ? d->place : 0];
+}
+
+static void note_way(struct client_direct *d)
+{
+    if (place(d) == NULL || underlay_find(place(d), d->client->config->tun, &d->via) < 0)
         d->via.ifname[0] = '\0';
 }
 
 /* --- UDP --- */
+
+static void open_udp(struct client_direct *d);
 
 static struct carrier *on_udp_ready(void *ctx, const struct carrier_wire *ops, void *wire)
 {
@@ -145,26 +154,47 @@ static void on_udp_failed(void *ctx, const char *reason)
 {
     struct client_direct *d = ctx;
     d->udp = NULL;
-    if (!d->stopping)
+    if (d->stopping)
+        return;
+    if (d->place + 1 >= d->target[d->at].known.count) {
         no_way(d, reason);
+        return;
+    }
+    log_info("client", NULL, "no direct connection", "url=%s why=\"%s\" next=\"another address of this name\"", d->target[d->at].text, reason);
+    d->place++;
+    open_udp(d);
 }
 
 static const struct udp_client_events udp_events = {.ready = on_udp_ready, .failed = on_udp_failed};
+
+/* What cannot even be asked counts as no answer. */
+static void open_udp(struct client_direct *d)
+{
+    struct err err = {0};
+    note_way(d);
+    while (udp_client_open(d->client->loop, place(d), &d->via, d->client->tls_udp, &udp_events, d, &d->udp, &err) < 0) {
+        if (d->place + 1 >= d->target[d->at].known.count) {
+            no_way(d, err.text);
+            return;
+        }
+        d->place++;
+        note_way(d);
+    }
+}
 
 static void on_names(void *ctx, int status, const struct names *found)
 {
     struct client_direct *d = ctx;
     struct target *t = &d->target[d->at];
-    struct err err = {0};
     d->asking = NULL;
     io_timer_stop(d->retry);
     if (status == 0)
         t->known = *found;
-    note_way(d);
+    d->place = 0;
     if (t->known.count == 0)
         no_way(d, "the name was not resolved");
-    else if (udp_client_open(d->client->loop, &t->known.addr[0], &d->via, d->client->tls_udp, &udp_events, d, &d->udp, &err) < 0)
-        no_way(d, err.text);
+    else
+        open_udp(d);
 }
 
 /* The resolver was silent: what is known has to do. */
@@ -245,13 +275,13 @@ void client_direct_tick(struct client_direct *d)
     if (d == NULL || d->carrier == NULL)
         return;
     const struct path *path = carrier_path(d->carrier);
-    const struct names *known = &d->target[d->at].known;
+    const struct sockaddr_storage *to = place(d);
     struct underlay via;
     if (path->up && !d->was_up) {
         d->was_up = true;
         d->backoff_ms = BACKOFF_MIN_MS;
     }
-    int lost = known->count > 0 ? underlay_find(&known->addr[0], d->client->config->tun, &via) : 0;
+    int lost = to != NULL ? underlay_find(to, d->client->config->tun, &via) : 0;
     if (!path->up && io_now_us() > d->opened_us + UP_US) {
         give_up(d, "no answer");
         try_next(d);
@@ -264,7 +294,7 @@ void client_direct_tick(struct client_direct *d)
             d->via = via;
             path_moved(carrier_path(d->carrier), io_now_us());
         }
-    } else if (!d->target[d->at].udp && known->count > 0 && (lost || strcmp(via.ifname, d->via.ifname) != 0)) {
+    } else if (!d->target[d->at].udp && to != NULL && (lost || strcmp(via.ifname, d->via.ifname) != 0)) {
         give_up(d, lost ? "no network leads to the server" : "another network leads to the server");
         begin_again(d, lost ? BACKOFF_MIN_MS : 0);
     }
