@@ -186,5 +186,39 @@ def udp_replay(words):
     print(f"sent {len(payloads)} got {len(_answers(sock))}")
 
 
+REFLECTED_TTL = 77
+
+
+def udp_reflect(words):
+    """Sends back each UDP datagram seen on DEVICE from or to PORT, both ways, as if the other end had sent it; counts for SECONDS."""
+    device, port, seconds = words[0], int(words[1]), float(words[2])
+    tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0003))
+    tap.bind((device, 0))
+    raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    seen, back, end = [0, 0], 0, time.monotonic() + seconds
+    tap.settimeout(0.2)
+    print("reflecting", flush=True)
+    while time.monotonic() < end:
+        try:
+            packet = bytearray(tap.recv(65535))
+        except TimeoutError:
+            continue
+        if packet[0] != 0x45 or packet[9] != 17 or packet[8] == REFLECTED_TTL or packet[6] & 0x3f or packet[7]:
+            continue
+        ports = packet[20:22], packet[22:24]
+        if port not in (int.from_bytes(ports[0], "big"), int.from_bytes(ports[1], "big")):
+            continue
+        seen[int.from_bytes(ports[0], "big") == port] += 1
+        packet[12:16], packet[16:20] = packet[16:20], packet[12:16]
+        packet[20:22], packet[22:24] = ports[1], ports[0]
+        packet[8], packet[10:12], packet[26:28] = REFLECTED_TTL, bytes(2), bytes(2)  # sums: by the kernel; UDP's may be missing
+        try:
+            raw.sendto(packet, (socket.inet_ntoa(packet[16:20]), 0))
+            back += 1
+        except OSError:
+            pass
+    print(f"up {seen[0]} down {seen[1]} reflected {back}")
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]](sys.argv[2:])
