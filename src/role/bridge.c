@@ -243,6 +243,8 @@ static int open_all(struct bridge *b, struct err *err)
     if (!failed)
         failed = io_timer_new(b->loop, on_tick, b, &b->tick);
     if (!failed)
+        failed = bridge_direct_open(b, err);
+    if (!failed)
         io_timer_start(b->tick, TICK_MS, TICK_MS);
     return failed;
 }
@@ -253,11 +255,13 @@ static void close_all(struct bridge *b)
         http_server_close(b->listener[i]);
     io_timer_close(b->tick);
     io_hook_close(b->flush);
+    bridge_direct_close(b);
     control_close(b->control);
     tun_close(b->tap);
     b->tap = NULL;
     if (b->loop != NULL)
         io_loop_free(b->loop); /* carriers end here and detach from their sessions */
+    bridge_direct_free(b);
     bridge_nodes_close(b);
     host_close(b->host);
     mac_table_free(b->stations);
@@ -272,8 +276,11 @@ static void announce(const struct bridge *b)
     const struct bridge_setup *u = b->setup;
     char ready[32];
     snprintf(ready, sizeof ready, "%s ready", u->role);
-    log_info(u->role, NULL, ready, "open=http%s://%s:%u/ tap=%s%s", b->outer != NULL ? "s" : "", u->listen[0], u->port, u->tap,
-             u->plain ? " plain=yes" : "");
+    if (u->listen_count == 0)
+        log_info(u->role, NULL, ready, "tap=%s%s", u->tap, u->plain ? " plain=yes" : "");
+    else
+        log_info(u->role, NULL, ready, "open=http%s://%s:%u/ tap=%s%s", b->outer != NULL ? "s" : "", u->listen[0], u->port, u->tap,
+                 u->plain ? " plain=yes" : "");
     if (u->key_text == NULL)
         return;
     printf("On the other nodes run:\n  sudo tether client --tap %s --wifi IFACE --server %s://THIS-MACHINE:%u --key %s\n", u->tap,

@@ -13,8 +13,18 @@
 
 #include "io/host.h"
 #include "io/key.h"
+#include "io/proxy.h"
+#include "io/ws.h"
 #include "role/role.h"
 
+/** Another node, to go to without a phone. */
+struct bridge_target {
+    const char *text;
+    struct ws_url url;
+    struct proxy proxy;
+};
+
+enum { BRIDGE_DIRECT_MAX = 8 };
 /** Strings are borrowed until bridge_run() returns. */
 struct bridge_setup {
     const char *role;              /**< whose command line it was; names journal, socket and log */
@@ -29,6 +39,9 @@ struct bridge_setup {
     const char *server;            /**< the other node's websocket, for the page; "" */
     bool plain;
     uint8_t key[TLS_KEY_LEN];
+    struct bridge_target direct[BRIDGE_DIRECT_MAX];
+    size_t direct_count;
+    const char *ca;                /**< for direct wss://; NULL: the system's authorities */
     const char *key_text;          /**< shown at the start; NULL: not */
 };
 /** Runs until told to stop. @return 0 or -errno; then err says why in one line */

@@ -154,6 +154,7 @@ static void on_closed(void *ctx, struct carrier *carrier, int failure, const cha
         for (size_t i = 0; i < b->legs; i++)
             if (b->plain_leg[i] == carrier)
                 b->plain_leg[i] = b->plain_leg[--b->legs];
+    bridge_direct_on_closed(b, carrier);
     if (failure == -EKEYREJECTED)
         b->counters.wrong_keys++;
     if (failure != 0)
@@ -181,6 +182,7 @@ static void on_leg_closed(void *ctx, struct hub_leg *leg, int failure, const cha
     for (size_t i = 0; i < b->legs; i++)
         if (b->leg[i] == leg)
             b->leg[i] = b->leg[--b->legs];
+    bridge_direct_on_closed(b, leg);
     if (failure != 0) {
         b->last_failure = failure;
         log_warn(b->setup->role, hub_leg_peer(leg), "phone's connection ended", "why=\"%s\"", carrier_failure_text(failure));
@@ -206,30 +208,40 @@ static bool takes_websocket(void *ctx, const char *path)
     return false;
 }
 
-static bool open_plain(struct bridge *b, struct ws *ws)
+static void *open_plain(struct bridge *b, struct ws *ws)
 {
     struct carrier *carrier = carrier_open(b->loop, ws, NULL, false, &carrier_events, b);
     if (carrier == NULL)
-        return false;
+        return NULL;
     attach(b, find(b, 0), carrier);
     b->plain_leg[b->legs++] = carrier;
-    return true;
+    return carrier;
 }
 
-static bool open_keyed(struct bridge *b, struct ws *ws)
+static void *open_keyed(struct bridge *b, struct ws *ws)
 {
     struct hub_leg *leg = hub_leg_open(&b->leg_config, ws);
-    if (leg == NULL)
-        return false;
-    b->leg[b->legs++] = leg;
-    return true;
+    if (leg != NULL)
+        b->leg[b->legs++] = leg;
+    return leg;
+}
+
+static const struct ws_events no_events = {0};
+
+void *bridge_take_websocket(struct bridge *b, struct ws *ws)
+{
+    if (b->legs < BRIDGE_LEGS_MAX)
+        return b->setup->plain ? open_plain(b, ws) : open_keyed(b, ws);
+    ws_listen(ws, &no_events, NULL);
+    ws_close(ws, WS_CLOSE_BUSY, "no room");
+    return NULL;
 }
 
 static void on_websocket(void *ctx, const char *path, struct ws *ws)
 {
     struct bridge *b = ctx;
     (void)path;
-    if (b->setup->plain ? open_plain(b, ws) : open_keyed(b, ws))
+    if (bridge_take_websocket(b, ws) != NULL)
         log_info(b->setup->role, ws_peer(ws), "phone connected", b->setup->plain ? "plain=yes" : NULL);
 }
 

@@ -60,6 +60,8 @@ struct bridge {
     struct hub_leg *leg[BRIDGE_LEGS_MAX];          /* keyed */
     struct carrier *plain_leg[BRIDGE_LEGS_MAX];    /* plain */
     size_t legs;
+    struct bridge_dial *dial;    /* as many as setup->direct_count; NULL: none */
+    struct stream_tls *believed; /* whom direct wss:// believes */
     struct bridge_node *node[BRIDGE_NODES_MAX];
     size_t flush_first;
     int last_failure; /* of the carrier that ended last; 0 after one came up */
@@ -82,6 +84,19 @@ void bridge_nodes_tick(struct bridge *b);
 void bridge_nodes_goodbye(struct bridge *b);
 /** After the loop is gone. */
 void bridge_nodes_close(struct bridge *b);
+
+/** A websocket that leads to a hub or to one other node, accepted or opened. @return what closes as one, or NULL: it was closed */
+void *bridge_take_websocket(struct bridge *b, struct ws *ws);
+
+/* --- bridge_direct.c --- */
+
+/** Begin to connect. @return 0 or -errno with err */
+int bridge_direct_open(struct bridge *b, struct err *err);
+/** What bridge_take_websocket() returned has ended; if it was one of its own, it is tried again. */
+void bridge_direct_on_closed(struct bridge *b, const void *leg);
+/** Before the loop is freed, and after. Half-built is fine. */
+void bridge_direct_close(struct bridge *b);
+void bridge_direct_free(struct bridge *b);
 
 /* --- bridge_status.c --- */
 

@@ -364,6 +364,13 @@ static int run_bridge(const struct client *c, struct err *err)
         u.listen[u.listen_count++] = CLIENT_LAPTOP_ADDR;
     for (size_t i = 0; i < config->listen.count; i++)
         u.listen[u.listen_count++] = config->listen.item[i];
+    u.ca = config->ca;
+    for (size_t i = 0; i < config->direct.count && u.direct_count < BRIDGE_DIRECT_MAX; i++) {
+        struct bridge_target *t = &u.direct[u.direct_count++];
+        t->text = config->direct.item[i];
+        if (client_direct_url(config, t->text, &t->url, &t->proxy, err) != 0)
+            return ROLE_BAD_USAGE;
+    }
     return bridge_run(&u, err);
 }
 

@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "io/ws.h"
 #include "role/client_priv.h"
@@ -59,6 +60,17 @@ static int check_server_url(struct client *c, struct err *err)
     return state_write(c->common->state_dir, remembered, c->server_url, err);
 }
 
+int client_direct_url(const struct client_config *config, const char *text, struct ws_url *ret_url, struct proxy *ret_proxy, struct err *err)
+{
+    *ret_proxy = (struct proxy){0};
+    int failed = ws_url_parse(text, ret_url, err);
+    if (!failed && config->proxy == NULL)
+        failed = proxy_from_environment(ret_url->tls, ret_url->host, ret_proxy, err);
+    else if (!failed && strcmp(config->proxy, "none") != 0)
+        failed = proxy_parse("--proxy", config->proxy, ret_proxy, err);
+    return failed ? ROLE_BAD_USAGE : 0;
+}
+
 int client_check(struct client *c, struct err *err)
 {
     const struct client_config *config = c->config;
@@ -68,9 +80,11 @@ int client_check(struct client *c, struct err *err)
         err_set(err, -EINVAL, "--wifi IFACE is needed: the device the phone is on (ip link lists them), or --listen ADDR, or --direct URL");
         return ROLE_BAD_USAGE;
     }
-    if (config->tap != NULL && config->direct.count > 0) {
-        err_set(err, -EINVAL, "--tap %s: goes through a phone or another hub, not --direct", config->tap);
-        return ROLE_BAD_USAGE;
+    for (size_t i = 0; i < config->direct.count && config->tap != NULL; i++) {
+        if (strncasecmp(config->direct.item[i], "udp:", 4) == 0) {
+            err_set(err, -EINVAL, "--direct %s: UDP carries IP packets only; with --tap give ws:// or wss://", config->direct.item[i]);
+            return ROLE_BAD_USAGE;
+        }
     }
     if (host_cidr_parse(config->address, &c->inside) < 0 || c->inside.len != 32) {
         err_set(err, -EINVAL, "--address %s: not an IPv4 address", config->address);

@@ -304,7 +304,6 @@ void client_direct_tick(struct client_direct *d)
 
 static int add_target(struct client_direct *d, const char *text, struct err *err)
 {
-    const struct client_config *config = d->client->config;
     struct target *t = &d->target[d->targets];
     t->text = text;
     if (strncasecmp(text, "udp:", 4) == 0) {
@@ -312,13 +311,8 @@ static int add_target(struct client_direct *d, const char *text, struct err *err
         d->targets++;
         return udp_url_parse(text, t->url.host, sizeof t->url.host, &t->url.port, err) < 0 ? ROLE_BAD_USAGE : 0;
     }
-    if (ws_url_parse(text, &t->url, err) < 0)
-        return ROLE_BAD_USAGE;
-    int failed = config->proxy == NULL ? proxy_from_environment(t->url.tls, t->url.host, &t->proxy, err)
-                 : strcmp(config->proxy, "none") == 0 ? 0
-                                                      : proxy_parse("--proxy", config->proxy, &t->proxy, err);
     d->targets++;
-    return failed ? ROLE_BAD_USAGE : 0;
+    return client_direct_url(d->client->config, text, &t->url, &t->proxy, err);
 }
 
 int client_direct_new(struct client *c, struct client_direct **ret_direct, struct err *err)

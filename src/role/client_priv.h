@@ -9,6 +9,7 @@
 #include "io/control.h"
 #include "io/host.h"
 #include "io/http_server.h"
+#include "io/proxy.h"
 #include "io/tun.h"
 #include "role/secret.h"
 
@@ -67,6 +68,9 @@ struct client {
 
 /** Check and resolve what was told. @return 0, -errno or ROLE_BAD_USAGE with err */
 int client_check(struct client *c, struct err *err);
+
+/** Of a --direct address: ws:// or wss://, and the proxy that --proxy or the environment puts before it. @return 0 or ROLE_BAD_USAGE with err */
+int client_direct_url(const struct client_config *config, const char *text, struct ws_url *ret_url, struct proxy *ret_proxy, struct err *err);
 
 /* client.c */
 
