@@ -108,7 +108,7 @@ void nat_tick(struct nat *nat, uint64_t now_ms);
  * @return 0, -EINVAL, or -ENOBUFS when there are too many sessions
  */
 int nat_set_lease(struct nat *nat, uint32_t session, struct nat_prefix lease, uint64_t now_ms);
-/** Forget a session with its lease and all its flows. */
+/** Forget a session with its lease and all its flows. Where there are many, their places in the tables come back with the next ticks and packets. */
 void nat_end_session(struct nat *nat, uint32_t session, uint64_t now_ms);
 
 /** May a laptop send there, by the policy alone? For who routes without this NAT. @param proto IP_PROTO_* @param dst_port 0 for ICMP; host order */
@@ -119,7 +119,7 @@ struct nat_stats {
     uint64_t in2out_packets, in2out_bytes, out2in_packets, out2in_bytes, replies, hairpins;
     uint64_t replies_held; /* by answer_rate */
     uint64_t drops_in2out[DROP_COUNT], drops_out2in[DROP_COUNT];
-    uint32_t flows, mappings, flows_peak;
+    uint32_t flows, mappings, flows_peak; /* that take up room: of sessions that ended as well, until they are freed */
 };
 const struct nat_stats *nat_stats(const struct nat *nat);
 

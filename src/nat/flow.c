@@ -8,7 +8,7 @@
 #include "nat/internal.h"
 
 enum { PORT_DNS = 53 };
-enum { EXPIRE_FOR_ROOM = 1024 }; /* timers looked at when there is no room */
+enum { EXPIRE_FOR_ROOM = 1024 }; /* flows looked at when there is no room */
 
 /* What of a remote a flow goes by. */
 struct remote {
@@ -38,10 +38,10 @@ static uint32_t hash_inside(const struct nat *nat, const struct nat_tuple *t, st
                                   (uint64_t)r.addr << 32 | (uint64_t)r.port << 16 | t->inside_port, (uint8_t)t->proto);
 }
 
-/* @return the flow, or NULL when it expired, in which case it is gone */
+/* @return the flow, or NULL when it expired or its session ended, in which case it is gone */
 static struct nat_flow *alive(struct nat *nat, struct nat_flow *flow, uint64_t now_ms)
 {
-    if (flow->expires_ms > now_ms)
+    if (flow->expires_ms > now_ms && !nat_map_ended(nat, flow->map))
         return flow;
     nat_flow_free(nat, flow, now_ms);
     return NULL;
@@ -95,11 +95,21 @@ static void leave_tables(struct nat *nat, const struct nat_flow *flow)
     hash_remove(&nat->flows_outside, flow, hash_outside(nat, t.proto, flow->port, r));
 }
 
-/* A full table may hold flows whose time is up: the caller's next tick would have made room. */
+/* A full table may hold flows whose time is up, or whose laptop left: the caller's next tick would have made room. */
 static void make_room(struct nat *nat, const struct nat_session *session, uint64_t now_ms)
 {
     if (nat->flows.lent == nat->flows.max || session->flow_count >= nat->config.client_flows)
         nat_flow_expire(nat, EXPIRE_FOR_ROOM, now_ms);
+}
+
+/* The same of ports. */
+static enum drop new_map(struct nat *nat, struct nat_session *session, const struct nat_tuple *t, uint64_t now_ms, struct nat_map **ret_map)
+{
+    enum drop why = nat_map_new(nat, session, t, now_ms, ret_map);
+    if (why == DROP_NONE || nat->ending == NULL)
+        return why;
+    nat_flow_expire(nat, EXPIRE_FOR_ROOM, now_ms);
+    return nat_map_new(nat, session, t, now_ms, ret_map);
 }
 
 enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, struct nat_flow **ret_flow)
@@ -116,7 +126,7 @@ enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_
     if (flow == NULL)
         return DROP_FULL;
     if (map == NULL)
-        why = nat_map_new(nat, session, t, now_ms, &map);
+        why = new_map(nat, session, t, now_ms, &map);
     if (why != DROP_NONE) {
         pool_return(&nat->flows, flow);
         return why;
@@ -226,5 +236,6 @@ static void on_due(void *ctx, struct wheel_timer *timer)
 void nat_flow_expire(struct nat *nat, size_t budget, uint64_t now_ms)
 {
     struct expiry e = {nat, now_ms};
-    nat->late = !wheel_advance(&nat->wheel, now_ms, budget, on_due, &e);
+    size_t left = nat_session_reap(nat, budget, now_ms);
+    nat->late = left == 0 || !wheel_advance(&nat->wheel, now_ms, left, on_due, &e);
 }

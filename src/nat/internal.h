@@ -29,10 +29,11 @@ enum { NAT_WELL_KNOWN_END = 1024, NAT_PORTS_END = 65536 };
 struct nat_session {
     uint32_t id, flow_count, port_count[NAT_PROTOS];
     bool leased;
+    bool ended; /**< forgotten: nothing finds its flows any more, whose places come back bit by bit */
     struct nat_prefix lease; /**< its source addresses, once leased */
     struct nat_rate new_flows, answers;
     struct nat_map *maps;
-    struct nat_session *next, *prev; /**< of all */
+    struct nat_session *next, *prev; /**< of all; of those that ended */
 };
 
 struct nat_map {
@@ -75,16 +76,23 @@ struct nat {
     struct hash session_table, map_table;
     struct hash flows_inside, flows_outside; /**< by the tuples seen on either side */
     struct nat_session *session_list;
+    struct nat_session *ending; /**< ended, with flows to free */
     struct nat_session *recent; /**< whom nat_session_find() found last */
     uint16_t ident[NAT_IDENTS]; /**< the next numbers, see ident.c */
     struct nat_ports ports[NAT_PROTOS], low_ports[NAT_PROTOS]; /**< those of low_lo to low_hi; none of ICMP */
     struct nat_map **by_port[NAT_PROTOS]; /**< index: the external port */
     struct wheel wheel;
-    bool late; /**< timers are due that the last tick had no time for: packets take some each */
+    bool late; /**< flows are due to go that the last tick had no time for: packets take some each */
     struct reasm *reasm_in, *reasm_out; /**< two, so that a flood from one side leaves the other's room alone */
     struct nat_stats stats;
     uint8_t reply[NAT_REPLY_MAX];
 };
+
+/** Its session ended. Who is reached by it, or in its name, is gone. */
+static inline bool nat_map_ended(const struct nat *nat, const struct nat_map *map)
+{
+    return nat->ending != NULL && map->session->ended;
+}
 
 /** A packet on its way through. */
 struct nat_call {
@@ -106,6 +114,9 @@ struct nat_session *nat_session_get(struct nat *nat, uint32_t id, uint64_t now_m
 bool nat_session_owns(const struct nat_session *session, uint32_t src);
 /** May it begin another flow? A yes is counted against its rate. @param new_map with a port of its own @return DROP_NONE, DROP_CLIENT_LIMIT, DROP_CLIENT_RATE */
 enum drop nat_session_admit(struct nat *nat, struct nat_session *session, enum nat_proto proto, bool new_map, uint64_t now_ms);
+
+/** Free flows of sessions that ended, at most `budget` of them. @return what is left of the budget; 0: there may be more */
+size_t nat_session_reap(struct nat *nat, size_t budget, uint64_t now_ms);
 
 /* map.c */
 
@@ -134,7 +145,7 @@ enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_
 enum drop nat_flow_touch(struct nat *nat, struct nat_flow *flow, const struct ip4_view *v, bool outbound, uint64_t now_ms);
 /** Ends the flow, and its map when it was the last. */
 void nat_flow_free(struct nat *nat, struct nat_flow *flow, uint64_t now_ms);
-/** Let timers fire, at most `budget` of them: tens of thousands may be due together. Look-ups compare times themselves, so late ones harm nobody. */
+/** Free what ended and let timers fire, at most `budget` flows: tens of thousands may be due together. Look-ups see for themselves what is over, so late ones harm nobody. */
 void nat_flow_expire(struct nat *nat, size_t budget, uint64_t now_ms);
 
 /* in2out.c, out2in.c */

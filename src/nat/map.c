@@ -17,7 +17,7 @@ struct nat_map *nat_map_find(const struct nat *nat, const struct nat_tuple *t)
     struct nat_map *map = hash_first(&nat->map_table, hash_map(nat, t->session, t->inside, t->proto, t->inside_port), &w);
     for (; map != NULL; map = hash_next(&nat->map_table, &w))
         if (map->inside == t->inside && map->inside_port == t->inside_port && map->proto == t->proto &&
-            map->session_id == t->session)
+            map->session_id == t->session && !nat_map_ended(nat, map))
             return map;
     return NULL;
 }
@@ -30,7 +30,8 @@ bool nat_owns_port(const struct nat *nat, uint16_t port)
 
 struct nat_map *nat_map_at(const struct nat *nat, enum nat_proto proto, uint16_t port)
 {
-    return nat_owns_port(nat, port) ? nat->by_port[proto][port] : NULL;
+    struct nat_map *map = nat_owns_port(nat, port) ? nat->by_port[proto][port] : NULL;
+    return map != NULL && !nat_map_ended(nat, map) ? map : NULL;
 }
 
 static struct nat_ports *pool_of(struct nat *nat, enum nat_proto proto, uint16_t port)

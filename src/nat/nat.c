@@ -163,7 +163,7 @@ int nat_set_own(struct nat *nat, const uint32_t *addrs, size_t count)
     return nat_policy_set_own(&nat->policy, nat->config.external, addrs, count);
 }
 
-/* A few milliseconds of work; after a storm the rest is left to packets and later ticks. */
+/* A few milliseconds of work; after a storm, or a large session's end, the rest is left to packets and later ticks. */
 enum { EXPIRE_PER_TICK = 8192 };
 
 void nat_tick(struct nat *nat, uint64_t now_ms)

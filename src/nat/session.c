@@ -5,11 +5,16 @@
  * second, and of answers a second. A session begins with its first packet that makes state or is answered, or when its lease is told. It
  * lasts until nat_end_session(), or until its room is needed and nothing would be forgotten with it.
  *
+ * Who leaves with tens of thousands of flows must not hold up the others for the milliseconds that freeing them takes. So a session ends at once
+ * for everybody who looks (nat_map_ended()), and its flows are freed in slices, by the same ticks and packets that free the expired.
+ *
  * Packets come in rows, so the session of the last one is kept at hand.
  */
 #include "nat/internal.h"
 
 #include <errno.h>
+
+enum { REAP_AT_ONCE = 64, REAP_FOR_ROOM = 1024 }; /* flows */
 
 static uint32_t hash_session(const struct nat *nat, uint32_t id)
 {
@@ -29,7 +34,8 @@ struct nat_session *nat_session_find(struct nat *nat, uint32_t id)
     return session;
 }
 
-static void end(struct nat *nat, struct nat_session *session)
+/* From now on it is not found. */
+static void forget(struct nat *nat, struct nat_session *session)
 {
     if (nat->recent == session)
         nat->recent = NULL;
@@ -37,16 +43,18 @@ static void end(struct nat *nat, struct nat_session *session)
     if (session->next != NULL)
         session->next->prev = session->prev;
     hash_remove(&nat->session_table, session, hash_session(nat, session->id));
-    pool_return(&nat->sessions, session);
 }
 
 /* Those that are just like new. All are looked at, but there are no more of them than nat_config.max_sessions. */
 static void make_room(struct nat *nat, uint64_t now_ms)
 {
+    nat_session_reap(nat, REAP_FOR_ROOM, now_ms);
     for (struct nat_session *s = nat->session_list, *next; s != NULL; s = next) {
         next = s->next;
-        if (s->maps == NULL && !s->leased && nat_rate_rests(&s->new_flows, now_ms) && nat_rate_rests(&s->answers, now_ms))
-            end(nat, s);
+        if (s->maps == NULL && !s->leased && nat_rate_rests(&s->new_flows, now_ms) && nat_rate_rests(&s->answers, now_ms)) {
+            forget(nat, s);
+            pool_return(&nat->sessions, s);
+        }
     }
 }
 
@@ -96,18 +104,28 @@ enum drop nat_session_admit(struct nat *nat, struct nat_session *session, enum n
     return nat_rate_take(&session->new_flows, config->client_rate, now_ms) ? DROP_NONE : DROP_CLIENT_RATE;
 }
 
+size_t nat_session_reap(struct nat *nat, size_t budget, uint64_t now_ms)
+{
+    for (struct nat_session *s; (s = nat->ending) != NULL;) {
+        for (; s->maps != NULL; budget--) {
+            if (budget == 0)
+                return 0;
+            nat_flow_free(nat, s->maps->flows, now_ms); /* the last one's map goes with it */
+        }
+        nat->ending = s->next;
+        pool_return(&nat->sessions, s);
+    }
+    return budget;
+}
+
 void nat_end_session(struct nat *nat, uint32_t id, uint64_t now_ms)
 {
     struct nat_session *session = nat_session_find(nat, id);
     if (session == NULL)
         return;
-    /* freeing the last flow frees its map */
-    for (struct nat_map *map = session->maps, *next_map; map != NULL; map = next_map) {
-        next_map = map->next;
-        for (struct nat_flow *flow = map->flows, *next; flow != NULL; flow = next) {
-            next = flow->next;
-            nat_flow_free(nat, flow, now_ms);
-        }
-    }
-    end(nat, session);
+    forget(nat, session);
+    session->ended = true;
+    session->next = nat->ending;
+    nat->ending = session;
+    nat->late = nat_session_reap(nat, REAP_AT_ONCE, now_ms) == 0 || nat->late;
 }
