@@ -98,7 +98,8 @@ static void leave_tables(struct nat *nat, const struct nat_flow *flow)
 /* A full table may hold flows whose time is up, or whose laptop left: the caller's next tick would have made room. */
 static void make_room(struct nat *nat, const struct nat_session *session, uint64_t now_ms)
 {
-    if (nat->flows.lent == nat->flows.max || session->flow_count >= nat->config.client_flows)
+    const uint32_t limit = nat->config.client_flows;
+    if (nat->flows.lent == nat->flows.max || (limit != 0 && session->flow_count >= limit))
         nat_flow_expire(nat, EXPIRE_FOR_ROOM, now_ms);
 }
 

@@ -15,6 +15,7 @@ static struct net *storm(void)
     struct net *n = net_defaults();
     n->config.client_flows = n->config.client_ports = n->config.client_rate = 0;
     net_start(n);
+    net_wait(n, 0); /* the wheel learns what time it is, as each second */
     for (uint32_t i = 0; i < FLOWS; i++) {
         struct build b = datagram(i);
         assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
@@ -92,6 +93,11 @@ static void nat_ends_a_large_session_at_once_and_frees_it_in_slices(void **state
     net_udp_in(n, REMOTE, 4000, mine);
     assert_drop(n, DROP_NO_FLOW);
 
+    for (int packet = 0; packet < 100; packet++) { /* packets pay */
+        flows = nat_stats(n->nat)->flows;
+        assert_int_equal(net_udp_in(n, REMOTE, 9, other), NAT_FORWARD);
+        assert_in_range(flows - nat_stats(n->nat)->flows, 1, 8);
+    }
     for (int tick = 0; (flows = nat_stats(n->nat)->flows) > 3; tick++) {
         assert_true(tick < TICKS_MAX);
         net_wait(n, TICK_MS);
@@ -105,15 +111,14 @@ static void nat_ends_a_large_session_at_once_and_frees_it_in_slices(void **state
 }
 
 /* Nobody is refused for want of what a laptop had that left: flows, ports, its place among the laptops. */
-static void nat_gives_the_room_of_who_left_to_who_comes(void **state)
+static void room_passes_on(uint32_t max_sessions)
 {
-    (void)state;
     enum { PORTS_OF_ALL = 200, OF_ONE_PORT = 500 };
     struct net *n = net_defaults();
     n->config.client_flows = n->config.client_ports = n->config.client_rate = 0;
     n->config.port_hi = (uint16_t)(n->config.port_lo + PORTS_OF_ALL - 1);
     n->config.max_flows = PORTS_OF_ALL + OF_ONE_PORT;
-    n->config.max_sessions = 1;
+    n->config.max_sessions = max_sessions;
     net_start(n);
     struct build syn = tcp_segment_out(TCP_SYN);
     for (int round = 0; round < 3; round++) {
@@ -129,6 +134,13 @@ static void nat_gives_the_room_of_who_left_to_who_comes(void **state)
         nat_end_session(n->nat, session, n->now_ms);
     }
     net_done(n);
+}
+
+static void nat_gives_the_room_of_who_left_to_who_comes(void **state)
+{
+    (void)state;
+    room_passes_on(1); /* the newcomer needs the old one's own place first */
+    room_passes_on(2);
 }
 
 /* Announced packets, whatever they are, change nothing, and are found as before. */
