@@ -299,6 +299,13 @@ static int path_packet(void *ctx, uint8_t *packet, size_t len, const struct offl
     return 0;
 }
 
+static void path_ahead(void *ctx, const struct span *packets, size_t count)
+{
+    struct carrier *c = ctx;
+    if (c->events->ahead != NULL)
+        c->events->ahead(c->ctx, c, packets, count);
+}
+
 static int path_hello(void *ctx, const struct frame_hello *hello)
 {
     struct carrier *c = ctx;
@@ -356,6 +363,7 @@ static const struct path_ops path_ops = {
     .send = path_send,
     .congested = path_congested,
     .packet = path_packet,
+    .ahead = path_ahead,
     .hello = path_hello,
     .welcome = path_welcome,
     .activate = path_activate,

@@ -28,6 +28,8 @@ struct carrier_events {
     int (*node)(void *ctx, struct carrier *c, const struct frame_node *node);
     /** A packet came. Mutable, borrowed. @param offload NULL: a plain carrier, which is not told */
     void (*packet)(void *ctx, struct carrier *c, uint8_t *packet, size_t len, const struct offload *offload);
+    /** Packets that packet() will be given next, borrowed (keyed only). May be NULL. */
+    void (*ahead)(void *ctx, struct carrier *c, const struct span *packets, size_t count);
     /** This packet for the far end has DF set and does not fit its datagrams; mtu would. May be NULL. */
     void (*too_big)(void *ctx, struct carrier *c, uint8_t *packet, size_t len, size_t mtu);
     /** The last call. failure: 0, or why (-EKEYREJECTED, -EPROTOTYPE: one side is plain, -EPROTO, -ETIMEDOUT …) */

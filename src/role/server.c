@@ -112,6 +112,14 @@ void server_on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_
         to_laptop(s, r.session, &r);
 }
 
+void server_on_ahead(void *ctx, struct carrier *carrier, const struct span *packets, size_t count)
+{
+    struct server *s = ctx;
+    const struct session *session = carrier_owner(carrier);
+    if (session != NULL && !s->setup.kernel_nat)
+        nat_prefetch(s->nat, session->id, packets, count);
+}
+
 void server_on_too_big(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len, size_t mtu)
 {
     struct server *s = ctx;

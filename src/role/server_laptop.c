@@ -145,6 +145,7 @@ static const struct carrier_events carrier_events = {
     .activate = on_activate,
     .bye = on_bye,
     .packet = server_on_packet,
+    .ahead = server_on_ahead,
     .too_big = server_on_too_big,
     .closed = on_closed,
 };

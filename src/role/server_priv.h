@@ -55,6 +55,8 @@ struct server {
 extern const struct http_handlers server_laptop_handlers;
 /** A packet from a laptop (a carrier event). */
 void server_on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len, const struct offload *offload);
+/** Packets that will come next (a carrier event). */
+void server_on_ahead(void *ctx, struct carrier *carrier, const struct span *packets, size_t count);
 /** A laptop came by UDP: the same. NULL: no room. */
 struct carrier *server_take_wire(void *ctx, const struct carrier_wire *ops, void *wire);
 /** A packet for a laptop does not fit its datagrams (a carrier event): its sender is told. */

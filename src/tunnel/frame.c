@@ -222,8 +222,28 @@ static int finish_partial(struct frame_reader *r, uint8_t **data, size_t *len, f
     return stop < 0 ? stop : 1;
 }
 
-int frame_reader_feed(struct frame_reader *reader, uint8_t *data, size_t len, frame_cb cb, void *ctx)
+/* Tell of the packets among the next frames. What is wrong with a frame is found out when its turn comes. @return how many frames were looked at */
+static size_t announce(const uint8_t *data, size_t len, frame_ahead_cb ahead, void *ctx)
 {
+    struct span packet[FRAME_AHEAD];
+    size_t frames = 0, packets = 0;
+    for (; frames < FRAME_AHEAD && len >= FRAME_HEADER_LEN; frames++) {
+        const size_t body = get_be24(data + 1), skip = data[0] == FRAME_LARGE ? FRAME_OFFLOAD_LEN : 0;
+        if (len - FRAME_HEADER_LEN < body)
+            break;
+        if ((data[0] == FRAME_PACKET || data[0] == FRAME_LARGE) && body > skip)
+            packet[packets++] = (struct span){data + FRAME_HEADER_LEN + skip, body - skip};
+        data += FRAME_HEADER_LEN + body;
+        len -= FRAME_HEADER_LEN + body;
+    }
+    if (packets > 1)
+        ahead(ctx, packet, packets);
+    return frames;
+}
+
+int frame_reader_feed(struct frame_reader *reader, uint8_t *data, size_t len, frame_cb cb, frame_ahead_cb ahead, void *ctx)
+{
+    size_t announced = 0;
     if (reader->have > 0) {
         int done = finish_partial(reader, &data, &len, cb, ctx);
         if (done <= 0)
@@ -235,6 +255,9 @@ int frame_reader_feed(struct frame_reader *reader, uint8_t *data, size_t len, fr
             return -EPROTO;
         if (len - FRAME_HEADER_LEN < body)
             break;
+        if (announced == 0 && ahead != NULL)
+            announced = announce(data, len, ahead, ctx);
+        announced -= announced > 0;
         int stop = cb(ctx, data[0], data + FRAME_HEADER_LEN, body);
         if (stop < 0)
             return stop;

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/offload.h"
+#include "base/span.h"
 
 enum frame_type {
     FRAME_PACKET = 1,   /* one IP packet, finished */
@@ -46,6 +47,7 @@ enum {
     FRAME_TOKEN_LEN = 16,
     FRAME_DNS_MAX = 4,
     FRAME_NAME_MAX = 32,
+    FRAME_AHEAD = 16, /* frames looked at before the first of them is given */
     FRAME_VERSION = 1,
 };
 
@@ -120,11 +122,14 @@ struct frame_reader {
 };
 /** body is mutable and borrowed. @return 0 to go on, negative to stop */
 typedef int (*frame_cb)(void *ctx, uint8_t type, uint8_t *body, size_t len);
+/** IP packets that will be given next, two at least: who looks something up for each of them may begin to. Borrowed. */
+typedef void (*frame_ahead_cb)(void *ctx, const struct span *packets, size_t count);
 /**
  * @param data mutable: bodies are handed out in place
+ * @param ahead told of each FRAME_AHEAD frames that lie whole in the input before they are handed out; may be NULL
  * @return 0; -EPROTO for an impossible length; -ENOMEM; or what cb returned. After an error the stream is useless.
  */
-int frame_reader_feed(struct frame_reader *reader, uint8_t *data, size_t len, frame_cb cb, void *ctx);
+int frame_reader_feed(struct frame_reader *reader, uint8_t *data, size_t len, frame_cb cb, frame_ahead_cb ahead, void *ctx);
 void frame_reader_done(struct frame_reader *reader);
 
 #endif

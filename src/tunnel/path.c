@@ -288,10 +288,16 @@ static int on_frame(void *ctx, uint8_t type, uint8_t *body, size_t len)
     return data ? on_packet(p, type, body, len) : on_control(p, type, body, len);
 }
 
+static void on_ahead(void *ctx, const struct span *packets, size_t count)
+{
+    struct path *p = ctx;
+    p->ops->ahead(p->ctx, packets, count);
+}
+
 int path_receive(struct path *p, uint8_t *data, size_t len, uint64_t now_us)
 {
     p->heard_us = p->now_us = now_us;
-    int stop = frame_reader_feed(&p->reader, data, len, on_frame, p);
+    int stop = frame_reader_feed(&p->reader, data, len, on_frame, p->ops->ahead != NULL && p->up ? on_ahead : NULL, p);
     if (p->datagrams) /* each holds whole frames */
         p->reader.have = 0;
     return stop;

@@ -42,6 +42,8 @@ struct path_ops {
     void (*batch)(void *ctx, bool on);
     /** Datagrams only: this packet has DF set and does not fit; mtu would. May be NULL. */
     void (*too_big)(void *ctx, uint8_t *packet, size_t len, size_t mtu);
+    /** Packets that packet() will be given next, borrowed, on a keyed path. May be NULL. */
+    void (*ahead)(void *ctx, const struct span *packets, size_t count);
 };
 
 struct path {

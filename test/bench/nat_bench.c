@@ -3,7 +3,8 @@
  *
  * UDP packets of 100 bytes, out and in in turn, over all flows in an order unlike that of their making, so that caches help the
  * tables as little as they will; and a new flow's price. Each packet is written into the same few buffers just before, as packets from the network
- * are; writing them is measured alone and subtracted. Once each packet by itself, once in batches of 16 that are announced (nat_prefetch).
+ * are; writing them is measured alone and subtracted. Once each packet by itself, once in batches of 16 that are announced (nat_prefetch). Then outward
+ * only, as the tunnel gives them: in frames of one message, read one by one, and with the reader looking ahead.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,10 +14,11 @@
 
 #include "base/rng.h"
 #include "tether/nat.h"
+#include "tunnel/frame.h"
 
 #include "build.h"
 
-enum { PACKET_LEN = 100, ROUNDS = 2000000, MAX_FLOWS = 60000, MAPS = 4000, BUFFERS = 16 };
+enum { PACKET_LEN = 100, ROUNDS = 2000000, MAX_FLOWS = 60000, MAPS = 4000, BUFFERS = 16, FRAMES = 128, FRAME_LEN = FRAME_HEADER_LEN + PACKET_LEN };
 #define EXTERNAL 0xc6336401u
 
 static double now_ns(void)
@@ -124,13 +126,48 @@ static double run(struct nat *nat, struct templates *t, const uint32_t *order, u
     return (now_ns() - start) / ROUNDS;
 }
 
+static int give_frame(void *ctx, uint8_t type, uint8_t *body, size_t len)
+{
+    struct nat_result r = {.verdict = NAT_FORWARD};
+    (void)type;
+    if (ctx != NULL)
+        nat_in2out(ctx, 1, body, len, NULL, 2000, &r);
+    must(&r);
+    return 0;
+}
+
+static void frames_ahead(void *ctx, const struct span *packets, size_t count)
+{
+    nat_prefetch(ctx, 1, packets, count);
+}
+
+/* @param nat NULL: the messages are only written and read */
+static double run_frames(struct nat *nat, struct templates *t, const uint32_t *order, uint32_t count, frame_ahead_cb ahead)
+{
+    static uint8_t message[FRAMES * FRAME_LEN];
+    struct frame_reader reader = {0};
+    double start = now_ns();
+    for (uint32_t done = 0, at = 0; done < ROUNDS; at = at == count ? 0 : at) {
+        const uint32_t n = count - at < FRAMES ? count - at : FRAMES;
+        for (uint32_t i = 0; i < n; i++) {
+            frame_put_header(message + i * FRAME_LEN, FRAME_PACKET, PACKET_LEN);
+            memcpy(message + i * FRAME_LEN + FRAME_HEADER_LEN, packet_of(t, order[at + i], false, i), PACKET_LEN);
+        }
+        frame_reader_feed(&reader, message, n * FRAME_LEN, give_frame, ahead, nat);
+        done += n;
+        at += n;
+    }
+    frame_reader_done(&reader);
+    return (now_ns() - start) / ROUNDS;
+}
+
 int main(void)
 {
     static const uint32_t counts[] = {10, 100, 1000, 10000, 30000, 60000};
     static struct templates t;
     static uint32_t order[MAX_FLOWS];
     templates_make(&t);
-    printf("%8s %14s %14s %14s %14s\n", "flows", "ns/packet", "in batches", "their writing", "ns/new flow");
+    printf("%8s %14s %14s %14s %14s %14s %14s\n", "flows", "ns/packet", "in batches", "frames", "looked ahead", "their writing", "ns/new flow");
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         struct nat_config config;
         struct nat *nat;
@@ -150,7 +187,10 @@ int main(void)
         run(nat, &t, order, counts[i], 0); /* warm */
         double writing = run(NULL, &t, order, counts[i], 0), single = run(nat, &t, order, counts[i], 0);
         double batched = run(nat, &t, order, counts[i], BUFFERS);
-        printf("%8u %14.0f %14.0f %14.0f %14.0f\n", counts[i], single - writing, batched - writing, writing, fresh);
+        double unread = run_frames(NULL, &t, order, counts[i], NULL), frames = run_frames(nat, &t, order, counts[i], NULL);
+        double looked = run_frames(nat, &t, order, counts[i], frames_ahead);
+        printf("%8u %14.0f %14.0f %14.0f %14.0f %14.0f %14.0f\n", counts[i], single - writing, batched - writing, frames - unread, looked - unread,
+               writing, fresh);
         nat_free(nat);
     }
     return 0;

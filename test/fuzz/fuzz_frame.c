@@ -64,7 +64,17 @@ static int on_node(void *ctx, const struct frame_node *node)
     FUZZ_CHECK(strlen(node->name) <= FRAME_NAME_MAX);
     return 0;
 }
-static const struct path_ops ops = {on_send, on_congested, on_packet, on_hello, on_welcome, on_activate, on_bye, on_node, NULL, NULL, NULL};
+static void on_ahead(void *ctx, const struct span *packets, size_t count)
+{
+    volatile uint8_t sink = 0;
+    (void)ctx;
+    FUZZ_CHECK(count >= 2 && count <= FRAME_AHEAD);
+    for (size_t i = 0; i < count; i++) {
+        FUZZ_CHECK(packets[i].len > 0);
+        sink ^= packets[i].data[0] ^ packets[i].data[packets[i].len - 1];
+    }
+}
+static const struct path_ops ops = {on_send, on_congested, on_packet, on_hello, on_welcome, on_activate, on_bye, on_node, NULL, NULL, NULL, on_ahead};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

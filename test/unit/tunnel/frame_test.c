@@ -60,14 +60,14 @@ static void frames_survive_any_cutting(void **state)
     size_t len = sample_stream(stream);
     (void)state;
     memcpy(copy, stream, len);
-    assert_int_equal(frame_reader_feed(&reader, copy, len, note, &whole), 0);
+    assert_int_equal(frame_reader_feed(&reader, copy, len, note, NULL, &whole), 0);
     assert_int_equal(whole.count, 11);
     assert_int_equal(whole.len[9], 2800);
     for (size_t piece = 1; piece < 900; piece += piece < 20 ? 1 : 37) {
         struct seen cut = {.stop_at = -1};
         memcpy(copy, stream, len);
         for (size_t at = 0; at < len; at += piece)
-            assert_int_equal(frame_reader_feed(&reader, copy + at, len - at < piece ? len - at : piece, note, &cut), 0);
+            assert_int_equal(frame_reader_feed(&reader, copy + at, len - at < piece ? len - at : piece, note, NULL, &cut), 0);
         assert_memory_equal(&cut, &whole, sizeof cut);
     }
     frame_reader_done(&reader);
@@ -81,9 +81,9 @@ static void impossible_lengths_end_the_stream(void **state)
     (void)state;
     frame_put_header(packet, FRAME_PACKET, FRAME_DATA_MAX + 1);
     frame_put_header(control, FRAME_PING, FRAME_CONTROL_MAX + 1);
-    assert_int_equal(frame_reader_feed(&reader, packet, 4, note, &seen), -EPROTO);
-    assert_int_equal(frame_reader_feed(&reader, control, 2, note, &seen), 0);
-    assert_int_equal(frame_reader_feed(&reader, control + 2, 2, note, &seen), -EPROTO);
+    assert_int_equal(frame_reader_feed(&reader, packet, 4, note, NULL, &seen), -EPROTO);
+    assert_int_equal(frame_reader_feed(&reader, control, 2, note, NULL, &seen), 0);
+    assert_int_equal(frame_reader_feed(&reader, control + 2, 2, note, NULL, &seen), -EPROTO);
     assert_int_equal(seen.count, 0);
     frame_reader_done(&reader);
 }
@@ -95,9 +95,79 @@ static void an_error_from_the_callback_stops_reading(void **state)
     struct frame_reader reader = {0};
     size_t len = sample_stream(stream);
     (void)state;
-    assert_int_equal(frame_reader_feed(&reader, stream, len, note, &seen), -ECANCELED);
+    assert_int_equal(frame_reader_feed(&reader, stream, len, note, NULL, &seen), -ECANCELED);
     assert_int_equal(seen.count, 3);
     frame_reader_done(&reader);
+}
+
+/* What was announced and then came, in order. */
+struct expected {
+    const uint8_t *packet[64];
+    size_t len[64];
+    size_t announced, came, calls, groups_of_one;
+};
+
+static void note_ahead(void *ctx, const struct span *packets, size_t count)
+{
+    struct expected *e = ctx;
+    assert_int_equal(e->came, e->announced); /* not before the last group is through */
+    assert_in_range(count, 2, FRAME_AHEAD);
+    e->calls++;
+    for (size_t i = 0; i < count; i++, e->announced++) {
+        e->packet[e->announced] = packets[i].data;
+        e->len[e->announced] = packets[i].len;
+    }
+}
+
+static int note_expected(void *ctx, uint8_t type, uint8_t *body, size_t len)
+{
+    struct expected *e = ctx;
+    const size_t skip = type == FRAME_LARGE ? FRAME_OFFLOAD_LEN : 0;
+    if ((type != FRAME_PACKET && type != FRAME_LARGE) || len <= skip)
+        return 0;
+    if (e->came == e->announced) { /* alone: nobody said it would come */
+        e->groups_of_one++;
+        return 0;
+    }
+    assert_ptr_equal(e->packet[e->came], body + skip);
+    assert_int_equal(e->len[e->came++], len - skip);
+    return 0;
+}
+
+/* Packets that lie whole in the input are announced in groups, where they lie, each once and before it comes; what is cut or no packet is not. */
+static void packets_are_announced_before_they_come(void **state)
+{
+    enum { PACKETS = 40, LEN = 60 };
+    static uint8_t stream[PACKETS * (FRAME_HEADER_LEN + LEN) + 64];
+    struct frame_reader reader = {0};
+    struct expected e = {.calls = 0};
+    struct guard guard;
+    size_t at = 0;
+    (void)state;
+    for (size_t i = 0; i < PACKETS; i++) {
+        const size_t len = LEN - i % 3;
+        frame_put_header(stream + at, i % 5 == 4 ? FRAME_LARGE : FRAME_PACKET, i == 7 ? 0 : len);
+        at += FRAME_HEADER_LEN + (i == 7 ? 0 : len);
+        if (i % 20 == 0)
+            at += frame_put_ping(stream + at, FRAME_PING, i);
+    }
+    guard_init(&guard, sizeof stream);
+    uint8_t *copy = guard_place(&guard, stream, at);
+    assert_int_equal(frame_reader_feed(&reader, copy, at - 1, note_expected, note_ahead, &e), 0);
+    assert_int_equal(e.came, PACKETS - 2); /* not the empty one, nor the last, which is cut */
+    assert_int_equal(e.came, e.announced);
+    assert_int_equal(e.calls, 3); /* 42 frames, FRAME_AHEAD at a time */
+    assert_int_equal(frame_reader_feed(&reader, copy + at - 1, 1, note_expected, note_ahead, &e), 0);
+    assert_int_equal(e.groups_of_one, 1);
+    for (size_t cut = 0; cut < 300; cut++) { /* wherever the input ends, nothing behind it is read */
+        memset(&e, 0, sizeof e);
+        frame_reader_done(&reader);
+        copy = guard_place(&guard, stream, cut);
+        assert_int_equal(frame_reader_feed(&reader, copy, cut, note_expected, note_ahead, &e), 0);
+        assert_int_equal(e.came, e.announced);
+    }
+    frame_reader_done(&reader);
+    guard_done(&guard);
 }
 
 static void control_frames_round_trip(void **state)
@@ -202,6 +272,7 @@ int main(void)
         cmocka_unit_test(frames_survive_any_cutting),
         cmocka_unit_test(impossible_lengths_end_the_stream),
         cmocka_unit_test(an_error_from_the_callback_stops_reading),
+        cmocka_unit_test(packets_are_announced_before_they_come),
         cmocka_unit_test(control_frames_round_trip),
         cmocka_unit_test(what_datagrams_add_looks_as_documented),
         cmocka_unit_test(an_ack_looks_as_documented),

@@ -83,7 +83,7 @@ static int end_node(void *ctx, const struct frame_node *node)
 }
 static const struct path_ops end_ops = {end_send,    end_congested, end_packet, end_hello,
                                         end_welcome, end_activate,  end_bye,    end_node,
-                                        NULL,        NULL,         NULL};
+                                        NULL,        NULL,         NULL,      NULL};
 
 static struct end *end_new(bool plain, bool up)
 {
