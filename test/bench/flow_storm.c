@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64, FLOWS_MAX = 1 << 20, FIRST_PORT = 1024, BUFFER_BYTES = 16 << 20, PACE_NS = 200000 };
+enum { BATCH = 64, FLOWS_MAX = 1 << 20, FIRST_PORT = 1024, BUFFER_BYTES = 16 << 20, PACE_NS = 200000, NAP_MAX_NS = 100000000 };
 
 struct datagram {
     struct iphdr ip;
@@ -99,6 +99,13 @@ static void make(struct datagram *d, struct sockaddr_in *to, uint32_t source, ui
     *to = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = dst};
 }
 
+/* Until the next datagram is due, but not for less than a few of a fast storm together: a hundred slow ones that looked up each 200 us would take a core. */
+static void nap(double until_s)
+{
+    const double ns = (until_s - now_s()) * 1e9;
+    nanosleep(&(struct timespec){.tv_nsec = ns < PACE_NS ? PACE_NS : ns > NAP_MAX_NS ? NAP_MAX_NS : (long)ns}, NULL);
+}
+
 /* @param number source, target (addresses, host order), port, flows, ports, rate, count, first */
 static int send_all(const uint32_t number[8])
 {
@@ -127,7 +134,7 @@ static int send_all(const uint32_t number[8])
             return fail("sendmmsg");
         sent += did > 0 ? (uint32_t)did : 0;
         if (n < BATCH)
-            nanosleep(&(struct timespec){.tv_nsec = PACE_NS}, NULL);
+            nap(begin + (double)sent / rate);
     }
     printf("{\"sent\": %u, \"seconds\": %.3f}\n", count, now_s() - begin);
     return 0;
