@@ -170,7 +170,8 @@ def show(results):
           f" {e['again']['sent']} new ones come through")
     h = results["hundred"]
     for name in ("new", "steady"):
-        print(f"{LAPTOPS} laptops, {name}: {h[name]['flows']} flows, {h[name]['datagrams']} of {h[name]['sent']} datagrams arrived; server {h[name]['server_us']:.1f} µs"
+        print(f"{LAPTOPS} laptops, {name}: {h[name]['flows']} flows, {h[name]['datagrams']} of {h[name]['sent']} datagrams arrived, {h[name]['overflowed']} found the counter's"
+              f" own socket full; server {h[name]['server_us']:.1f} µs"
               f" a datagram, {h[name]['core'] * 100:.0f} % of its core")
     print(f"{LAPTOPS} laptops: {h['table_flows']} flows in the table, {h['rss_mb']:.0f} MB, drops in the NAT {h['drops']}, in the clients' TUN queues"
           f" {h['tun_drops']}")

@@ -27,18 +27,25 @@ def cpu_s(pid):
     return (int(words[11]) + int(words[12])) / TICKS
 
 
+def overflowed(host):
+    """Datagrams that found the socket's buffer full: its program was too slow, not the way there."""
+    names, values = (line.split() for line in host.out("cat", "/proc/net/snmp").splitlines() if line.startswith("Udp:"))
+    return int(values[names.index("RcvbufErrors")])
+
+
 class Sink:
     """What arrived between here and there."""
 
     def __init__(self, lab):
+        self.host, self.before = lab.web, overflowed(lab.web)
         self.process = lab.web.popen("sink", test_program("flow_storm"), "sink", SINK_PORT)
         self.process.wait_log("sinking")
 
     def end(self):
-        """{"datagrams", "flows"}; the last datagrams have a moment to arrive."""
+        """{"datagrams", "flows", "overflowed"}; the last datagrams have a moment to arrive."""
         cpu = cpu_s(self.process.pid)
         self.process.end(signal.SIGTERM)
-        return dict(json.loads(self.process.log().splitlines()[-1]), cpu_s=cpu)
+        return dict(json.loads(self.process.log().splitlines()[-1]), cpu_s=cpu, overflowed=overflowed(self.host) - self.before)
 
 
 def start(host, flows, rate, count=None, first=0, ports=4000, source="10.0.0.1"):
