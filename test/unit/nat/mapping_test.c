@@ -175,6 +175,23 @@ static void nat_lends_ports_per_protocol(void **state)
     struct build ping = {.proto = 1, .src = INSIDE, .dst = REMOTE, .icmp_type = 8, .icmp_id = 5000};
     assert_int_equal(net_out(n, C, &ping), NAT_FORWARD);
     assert_int_equal(build_get16(got_l4(n) + 4), 61000);
+
+    /* one number, three mappings: each has its own laptop, its own filter and its own end */
+    struct build pong = {.proto = 1, .src = REMOTE, .dst = EXTERNAL, .icmp_id = 61000}, stranger = tcp_segment_in(61000, TCP_SYN);
+    assert_int_equal(net_udp_in(n, REMOTE, 1000, 61000), NAT_FORWARD);
+    assert_int_equal(n->r.session, A);
+    assert_int_equal(net_tcp_in(n, 61000, TCP_SYN | TCP_ACK), NAT_FORWARD);
+    assert_int_equal(n->r.session, B);
+    assert_int_equal(net_in(n, &pong), NAT_FORWARD);
+    assert_int_equal(n->r.session, C);
+    nat_end_session(n->nat, A, n->now_ms);
+    net_udp_in(n, OTHER, 1000, 61000);
+    assert_drop(n, DROP_NO_FLOW);
+    stranger.src = pong.src = OTHER;
+    net_in(n, &stranger);
+    assert_drop(n, DROP_FILTERED);
+    net_in(n, &pong);
+    assert_drop(n, DROP_FILTERED);
     net_done(n);
 }
 
