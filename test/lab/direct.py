@@ -1,9 +1,13 @@
 """A laptop with a network of its own: what `tether client --direct` needs around it."""
+import hashlib
 import os
+import re
 
+import services
+from cases import expect
 from circuit import Circuit
 from host import wait_until
-from topology import BACKBONE, SERVER
+from topology import BACKBONE, SERVER, WEB
 from traffic import PROBE
 
 HOME, HOME_ROUTER = "203.0.113.66", "203.0.113.65"
@@ -65,3 +69,76 @@ class Direct(Circuit):
 
     def end_client(self):
         return self.clients.pop(1).end()
+
+
+class Download:
+    """A download at a limited rate that runs meanwhile."""
+
+    def __init__(self, laptop, size, rate):
+        self.laptop, self.wanted = laptop, size
+        self.process = laptop.popen("curl", "curl", "-sS", "-m", "60", "-o", "/run/slow", f"http://{WEB}/slow?bytes={size}&rate={rate}")
+        self.wait_size(size // 10)
+
+    def size(self):
+        return int(self.laptop.run("stat", "-c", "%s", "/run/slow", check=False).stdout or 0)
+
+    def wait_size(self, size):
+        wait_until(lambda: self.size() >= size, f"{size} bytes of the download", 30, 0.05)
+
+    def finish(self):
+        code = self.process.popen.wait(60)
+        expect(code == 0, f"curl ended with {code}: {self.process.log()}")
+        digest = self.laptop.out("sha256sum", "/run/slow").split()[0]
+        self.laptop.run("rm", "/run/slow")
+        expect(digest == hashlib.sha256(services.BIG[:self.wanted]).hexdigest(), "the checksum differs")
+
+
+def block(lab, *ports):
+    """The laptop's own networks do not let them through; the phone's does."""
+    lab.internet.run("nft", "add table ip wall; add chain ip wall way { type filter hook forward priority 0; }")
+    for port in ports:
+        kind = "udp" if port == "3000" else "tcp"
+        lab.internet.run("nft", f"add rule ip wall way ip saddr {{ {HOME}, {CAFE} }} {kind} dport {port} drop comment \"p{port}\"")
+
+
+def unblock(lab, *ports):
+    listing = lab.internet.out("nft", "-a", "list", "chain", "ip", "wall", "way")
+    for port in ports:
+        for handle in re.findall(rf'comment "p{port}" # handle (\d+)', listing):
+            lab.internet.run("nft", "delete", "rule", "ip", "wall", "way", "handle", handle)
+
+
+def move(laptop, there=True):
+    """Home's router is gone, another device leads to the server with another address; or back."""
+    old, new = (HOME_ROUTER, CAFE_ROUTER) if there else (CAFE_ROUTER, HOME_ROUTER)
+    laptop.route("default", "via", new, "metric", "9")
+    laptop.run("ip", "route", "del", "default", "via", old)
+
+
+def wander(circuit, start_phone):
+    """One download and one session: phone, direct websocket, UDP, UDP from another address, phone. The lab has home() and cafe()."""
+    lab, url = circuit.lab, f"ws://{SERVER}:8080"
+    fresh, moved = circuit.server.log().count("resumed=no"), circuit.server.log().count("moved here")
+    block(lab, "3000", "8080")
+    client = start(circuit, f"udp://{SERVER}:3000", url, wifi="wlan0", server=url, route="192.0.2.0/24")
+    start_phone()
+    client.wait_log("session up", 30)
+    download = Download(lab.laptop, 11_000_000, 600_000)
+    unblock(lab, "8080")
+    client.wait_log("session up", 30, 2)
+    download.wait_size(4_000_000)
+    unblock(lab, "3000")
+    block(lab, "8080")
+    client.wait_log("session up", 40, 3)
+    expect(f"direct connection url=udp://{SERVER}" in client.log(), client.log())
+    download.wait_size(6_500_000)
+    move(lab.laptop)
+    wait_until(lambda: circuit.server.log().count("moved here") > moved, "the server to follow", 10)
+    download.wait_size(8_500_000)
+    given_up = client.log().count("given up")
+    block(lab, "3000")
+    client.wait_log("given up", 20, given_up + 1)
+    download.finish()
+    expect(circuit.server.log().count("resumed=no") == fresh + 1, circuit.server.log())
+    lab.internet.run("nft", "delete", "table", "ip", "wall")
+    move(lab.laptop, False)
