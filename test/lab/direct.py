@@ -111,7 +111,7 @@ def unblock(lab, *ports):
 def move(laptop, there=True):
     """Home's router is gone, another device leads to the server with another address; or back."""
     old, new = (HOME_ROUTER, CAFE_ROUTER) if there else (CAFE_ROUTER, HOME_ROUTER)
-    laptop.route("default", "via", new, "metric", "9")
+    laptop.route("default", "via", new, *(["metric", "9"] if there else []))  # two of one metric cannot stand beside each other
     laptop.run("ip", "route", "del", "default", "via", old)
 
 
