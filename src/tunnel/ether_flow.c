@@ -41,10 +41,10 @@ uint32_t ether_flow_hash(const struct siphash_key *key, const uint8_t *frame, si
     if (type == TYPE_IP4)
         return fairq_hash(key, frame + at, len - at);
     if (type == TYPE_IP6 && len - at >= IP6_LEN)
-        return (uint32_t)(hash_ip6(key, frame + at, len - at) % FAIRQ_FLOWS);
+        return (uint32_t)hash_ip6(key, frame + at, len - at);
     if (len < MACS_LEN)
         return 0;
-    return (uint32_t)(siphash13_2(key, get_be64(frame), (uint64_t)get_be32(frame + 8) << 32 | type) % FAIRQ_FLOWS);
+    return (uint32_t)siphash13_2(key, get_be64(frame), (uint64_t)get_be32(frame + 8) << 32 | type);
 }
 
 bool ether_flow_mark(uint8_t *frame, size_t len)

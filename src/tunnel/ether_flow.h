@@ -13,7 +13,7 @@
 #include "base/offload.h"
 #include "base/siphash.h"
 
-/** Any bytes will do. @return below FAIRQ_FLOWS */
+/** Any bytes will do. @return a hash of 32 bits */
 uint32_t ether_flow_hash(const struct siphash_key *key, const uint8_t *frame, size_t len);
 /** Mark the IP packet inside, v4 or v6, as fairq_mark() does. @return false: it cannot be marked */
 bool ether_flow_mark(uint8_t *frame, size_t len);

@@ -41,7 +41,7 @@ uint32_t fairq_hash(const struct siphash_key *key, const uint8_t *packet, size_t
         rest |= get_be32(packet + header_len);
     else if (header_len >= 20 && len >= header_len + 8 && packet[9] == PROTO_ICMP)
         rest |= get_be16(packet + header_len + 4);
-    return (uint32_t)(siphash13_2(key, addresses, rest) % FAIRQ_FLOWS);
+    return (uint32_t)siphash13_2(key, addresses, rest);
 }
 
 /* --- lists of flows --- */
@@ -73,8 +73,9 @@ static void take_out(struct fairq_list *list, struct fairq_flow *flow)
 }
 
 /*
- * A flow was given something to send. One that had nothing and has not used up its turn may do so at once: on a slow path a round of the others
- * takes as long as a call's or a game's next packet. It has no more of that than its share, for the turn is renewed in the round only.
+ * A flow was given something to send. One that had nothing and has not used up its turn may send it at once: on a slow path a round of the
+ * others takes longer than the packets of a call or a game are apart. It gets no more than its share by that: it keeps its place
+ * among the old ones, and only there its turn is renewed.
  */
 static void wake(struct fairq *q, struct fairq_flow *flow, uint32_t len)
 {
@@ -82,10 +83,24 @@ static void wake(struct fairq *q, struct fairq_flow *flow, uint32_t len)
         flow->deficit = (int32_t)q->quantum;
         append(q, &q->fresh, flow);
         q->flows_begun++;
-    } else if (flow->is_old && flow->bytes == len && flow->deficit >= (int32_t)len) {
-        take_out(&q->old, flow);
-        append(q, &q->fresh, flow);
+    } else if (flow->is_old && flow->bytes == len && !flow->prompt && flow->deficit >= (int32_t)len) {
+        flow->prompt = true;
+        flow->next_prompt = NULL;
+        if (q->prompt == NULL)
+            q->prompt_end = &q->prompt;
+        *q->prompt_end = flow;
+        q->prompt_end = &flow->next_prompt;
     }
+}
+
+static struct fairq_flow *next_prompt(struct fairq *q)
+{
+    struct fairq_flow *flow = q->prompt;
+    if (flow != NULL) {
+        q->prompt = flow->next_prompt;
+        flow->prompt = false;
+    }
+    return flow;
 }
 
 /* --- packets of a flow --- */
@@ -142,7 +157,26 @@ size_t fairq_shed(struct fairq *q)
     return before - q->held;
 }
 
-bool fairq_push_as(struct fairq *q, uint32_t number, struct pbuf *take_b, uint64_t now_us)
+/*
+ * The queue of this flow: the one it has, else one of its set that is free. All taken by others: it shares one. With plain hashing a
+ * call would meet one of twenty full flows in every twenty-fifth case, and wait and lose with it.
+ */
+static struct fairq_flow *queue_of(struct fairq *q, uint32_t hash)
+{
+    struct fairq_flow *set = q->flow + hash % (FAIRQ_FLOWS / FAIRQ_WAYS) * FAIRQ_WAYS, *unused = NULL;
+    for (int way = 0; way < FAIRQ_WAYS; way++) {
+        if (set[way].hash == hash)
+            return &set[way];
+        if (!set[way].listed)
+            unused = &set[way];
+    }
+    if (unused == NULL)
+        return &set[hash / (FAIRQ_FLOWS / FAIRQ_WAYS) % FAIRQ_WAYS];
+    *unused = (struct fairq_flow){.hash = hash};
+    return unused;
+}
+
+bool fairq_push_as(struct fairq *q, uint32_t hash, struct pbuf *take_b, uint64_t now_us)
 {
     if (q->flow == NULL)
         q->flow = calloc(FAIRQ_FLOWS, sizeof *q->flow);
@@ -151,7 +185,7 @@ bool fairq_push_as(struct fairq *q, uint32_t number, struct pbuf *take_b, uint64
         pbuf_put(q->pool, take_b);
         return false;
     }
-    struct fairq_flow *flow = &q->flow[number];
+    struct fairq_flow *flow = queue_of(q, hash);
     take_b->time_us = now_us;
     take_b->next = NULL;
     if (flow->tail != NULL)
@@ -214,6 +248,9 @@ static bool judge(struct fairq *q, struct fairq_flow *flow, uint64_t now_us)
 /* The flow whose turn it is (RFC 8290 section 4.2). */
 static struct fairq_flow *choose(struct fairq *q, uint64_t now_us)
 {
+    for (struct fairq_flow *prompt; (prompt = next_prompt(q)) != NULL;)
+        if (judge(q, prompt, now_us))
+            return prompt;
     for (;;) {
         struct fairq_list *list = q->fresh.head != NULL ? &q->fresh : &q->old;
         struct fairq_flow *flow = list->head;

@@ -1,8 +1,8 @@
 /*
  * tunnel/fairq.h - packets waiting at the tunnel's entry: FQ-CoDel (RFC 8290)
  *
- * This is where everything waits that the window does not let into the tunnel, so here is decided who waits. Each flow has a queue of its own;
- * they take turns by bytes (deficit round robin), flows that have just begun or have not used up their turn come first, and CoDel keeps each flow's own
+ * This is where everything waits that the window does not let into the tunnel, so here is decided who waits. Each flow has a queue of its own
+ * (any of the eight its hash allows, so that two hardly ever share one while others are free, as in CAKE); they take turns by bytes (deficit round robin), flows that have just begun or that send little come first, and CoDel keeps each flow's own
  * queue short. A packet that stands for many is one packet here, but leaves in pieces as large as its owner says, and CoDel drops
  * one segment of it, not all.
  *
@@ -18,16 +18,19 @@
 #include "base/siphash.h"
 #include "tunnel/codel.h"
 
-enum { FAIRQ_FLOWS = 512, FAIRQ_PACKET = 1514 };
+enum { FAIRQ_FLOWS = 512, FAIRQ_WAYS = 8, FAIRQ_PACKET = 1514 };
 
 struct fairq_flow {
+    uint32_t hash;           /* whose queue it is now, or was last */
     struct pbuf *head, *tail;
     struct fairq_flow *next, *prev; /* in its list */
+    struct fairq_flow *next_prompt;
     struct codel codel;
     uint32_t held;           /* bytes of memory */
     uint32_t bytes;          /* of packets */
     int32_t deficit;
     bool listed, is_old;     /* in a list; in the old ones' */
+    bool prompt;             /* among those that need not wait for their turn */
 };
 
 struct fairq_list {
@@ -39,6 +42,7 @@ struct fairq {
     struct siphash_key key;
     struct fairq_flow *flow; /**< FAIRQ_FLOWS of them, made with the first packet */
     struct fairq_list fresh, old;
+    struct fairq_flow *prompt, **prompt_end;
     struct codel_params codel;
     bool ether;              /**< the packets are Ethernet frames */
     uint32_t quantum;        /**< bytes a flow may send in one turn */
@@ -59,7 +63,7 @@ void fairq_done(struct fairq *q);
 void fairq_tune(struct fairq *q, uint32_t quantum, uint64_t target_us);
 /** @param take_b owned by the queue from now on, also when it is refused. @return false: it was refused (no memory) */
 bool fairq_push(struct fairq *q, struct pbuf *take_b, uint64_t now_us);
-/** The same where not the packet says whose turn it takes, but the caller. @param flow below FAIRQ_FLOWS */
+/** The same where not the packet says whose turn it takes, but the caller. @param flow any number; its lowest bits should differ most */
 bool fairq_push_as(struct fairq *q, uint32_t flow, struct pbuf *take_b, uint64_t now_us);
 /**
  * Choose what goes next. What CoDel or age dislikes is dropped on the way.
@@ -72,7 +76,7 @@ size_t fairq_next(struct fairq *q, size_t piece_max, uint64_t now_us, struct off
 void fairq_take(struct fairq *q, uint8_t *out);
 /** Drop from the flow that holds most, for an owner whose pool is used up. @return bytes of memory that were freed */
 size_t fairq_shed(struct fairq *q);
-/** Which flow a packet belongs to: any bytes will do. @return below FAIRQ_FLOWS */
+/** Which flow a packet belongs to: any bytes will do. @return a hash of 32 bits */
 uint32_t fairq_hash(const struct siphash_key *key, const uint8_t *packet, size_t len);
 /** Congestion experienced, where the sender understands it (RFC 3168). @return false: it does not, drop the packet */
 bool fairq_mark(uint8_t *packet, size_t len);
