@@ -262,7 +262,7 @@ static void who_is_behind_the_uplink_stays_there(void **state)
     sends(&l, UPLINK, 20, 0);                     /* a source, which may be anybody's in the world, */
     assert_true(sends(&l, 0, 20, 0));             /* claims nothing */
     says(&l, UPLINK, 1, RA, 0, CARD(UPLINK));
-    says(&l, UPLINK, 2, NA, 2, CARD(UPLINK));
+    says(&l, UPLINK, 4, NA, 2, CARD(UPLINK));
     l.now_ms += HOLD_MS + 1000;                   /* routers speak seldom */
     assert_false(sends(&l, 0, 1, 0));
     assert_false(says(&l, 0, 20, NA, 2, CARD(0)));
