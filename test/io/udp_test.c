@@ -29,6 +29,7 @@ struct lab {
     int front, back;
     struct io_poll *front_poll, *back_poll;
     struct sockaddr_storage laptop_addr, server_addr;
+    int diverted; /* the laptop's next datagram leaves by this socket alone; -1: as usual */
     struct kept *kept;
     size_t kept_count;
     size_t answers, answer_bytes; /* what came to `back` */
@@ -166,7 +167,8 @@ static void on_front(void *ctx, int events)
     (void)events;
     while ((len = recvfrom(lab->front, data, sizeof data, 0, (struct sockaddr *)&lab->laptop_addr, &size)) >= 0) {
         keep(lab, TO_SERVER, data, (size_t)len);
-        send_on(lab->back, &lab->server_addr, data, (size_t)len);
+        send_on(lab->diverted >= 0 ? lab->diverted : lab->back, &lab->server_addr, data, (size_t)len);
+        lab->diverted = -1;
     }
 }
 
@@ -205,6 +207,7 @@ static struct lab *start(int family, const char *laptop_key)
     assert_non_null(lab);
     lab->kept = calloc(KEPT_MAX, sizeof *lab->kept);
     assert_non_null(lab->kept);
+    lab->diverted = -1;
     assert_int_equal(io_loop_new(&lab->loop), 0);
     assert_int_equal(tls_context_new_datagrams(true, key, &lab->server_tls, &err), 0);
     snprintf((char *)key, sizeof key, "%s", laptop_key);
@@ -391,6 +394,31 @@ static void a_laptop_that_moves_is_followed_once_it_answers_there(void **state)
     stop(lab);
 }
 
+/* Genuine datagrams that somebody sends on from elsewhere, before the laptop's own arrive, turn nothing on him but one short question. */
+static void who_only_passes_on_is_not_followed(void **state)
+{
+    struct lab *lab = start_up(AF_INET);
+    int stranger = bound(AF_INET);
+    uint8_t question[2000];
+    (void)state;
+    exchange(lab);
+    unsigned before = lab->packets[TO_SERVER];
+    lab->diverted = stranger;
+    send_packet(lab->laptop);
+    lab_until(lab->loop, lab->packets[TO_SERVER] == before + 1);
+    run_for(lab, 50);
+    ssize_t len = recv(stranger, question, sizeof question, MSG_DONTWAIT);
+    assert_true(len > 0 && len < (ssize_t)lab->kept[lab->kept_count - 1].len);
+    assert_true(recv(stranger, question, sizeof question, MSG_DONTWAIT) < 0);
+    send_on(stranger, &lab->server_addr, question, (size_t)len); /* all he can do */
+    exchange(lab);
+    run_for(lab, 50);
+    assert_int_equal(udp_server_stats(lab->server)->moves, 0);
+    assert_true(recv(stranger, question, sizeof question, MSG_DONTWAIT) < 0);
+    close(stranger);
+    stop(lab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +427,7 @@ int main(void)
         cmocka_unit_test(strangers_get_no_more_than_they_give),
         cmocka_unit_test(copies_and_reflections_change_nothing),
         cmocka_unit_test(a_laptop_that_moves_is_followed_once_it_answers_there),
+        cmocka_unit_test(who_only_passes_on_is_not_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
