@@ -109,10 +109,14 @@ def unblock(lab, *ports):
 
 
 def move(laptop, there=True):
-    """Home's router is gone, another device leads to the server with another address; or back."""
-    old, new = (HOME_ROUTER, CAFE_ROUTER) if there else (CAFE_ROUTER, HOME_ROUTER)
-    laptop.route("default", "via", new, *(["metric", "9"] if there else []))  # two of one metric cannot stand beside each other
-    laptop.run("ip", "route", "del", "default", "via", old)
+    """Home's cable is pulled, another device leads to the server with another address; or back."""
+    if there:
+        laptop.route("default", "via", CAFE_ROUTER, "metric", "9")
+        laptop.run("ip", "link", "set", "eth0", "down")  # its route goes with it
+        return
+    laptop.up("eth0")
+    laptop.route("default", "via", HOME_ROUTER)  # two of one metric could not stand beside each other
+    laptop.run("ip", "route", "del", "default", "via", CAFE_ROUTER)
 
 
 def wander(circuit, start_phone):
