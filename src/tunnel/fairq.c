@@ -93,14 +93,10 @@ static void wake(struct fairq *q, struct fairq_flow *flow, uint32_t len)
     }
 }
 
-static struct fairq_flow *next_prompt(struct fairq *q)
+static void no_longer_prompt(struct fairq *q)
 {
-    struct fairq_flow *flow = q->prompt;
-    if (flow != NULL) {
-        q->prompt = flow->next_prompt;
-        flow->prompt = false;
-    }
-    return flow;
+    q->prompt->prompt = false;
+    q->prompt = q->prompt->next_prompt;
 }
 
 /* --- packets of a flow --- */
@@ -147,8 +143,6 @@ size_t fairq_shed(struct fairq *q)
     for (size_t i = 1; i < FAIRQ_FLOWS; i++)
         if (q->flow[i].held > fattest->held)
             fattest = &q->flow[i];
-    if (q->chosen == fattest)
-        q->chosen = NULL;
     size_t before = q->held, half = fattest->held / 2;
     for (int i = 0; i < SHED_PACKETS && fattest->held > half; i++) {
         q->dropped_full++;
@@ -248,9 +242,9 @@ static bool judge(struct fairq *q, struct fairq_flow *flow, uint64_t now_us)
 /* The flow whose turn it is (RFC 8290 section 4.2). */
 static struct fairq_flow *choose(struct fairq *q, uint64_t now_us)
 {
-    for (struct fairq_flow *prompt; (prompt = next_prompt(q)) != NULL;)
-        if (judge(q, prompt, now_us))
-            return prompt;
+    for (; q->prompt != NULL; no_longer_prompt(q))
+        if (judge(q, q->prompt, now_us))
+            return q->prompt;
     for (;;) {
         struct fairq_list *list = q->fresh.head != NULL ? &q->fresh : &q->old;
         struct fairq_flow *flow = list->head;
@@ -274,8 +268,7 @@ size_t fairq_next(struct fairq *q, size_t piece_max, uint64_t now_us, struct off
 {
     if (q->packets == 0)
         return 0;
-    if (q->chosen == NULL)
-        q->chosen = choose(q, now_us);
+    q->chosen = choose(q, now_us); /* anew each time: what could not go yet is overtaken by little that came since */
     if (q->chosen == NULL)
         return 0;
     struct pbuf *b = q->chosen->head;
@@ -294,13 +287,19 @@ void fairq_take(struct fairq *q, uint8_t *out)
 {
     struct fairq_flow *flow = q->chosen;
     flow->deficit -= (int32_t)q->piece;
+    if (flow == q->prompt)
+        no_longer_prompt(q);
     if (q->cutting) {
         cut(q, flow, q->piece, out);
     } else {
         memcpy(out, flow->head->data, flow->head->len);
         pop(q, flow);
     }
-    q->chosen = NULL;
+}
+
+bool fairq_goes_ahead(const struct fairq *q)
+{
+    return q->chosen == q->prompt || !q->chosen->is_old;
 }
 
 void fairq_done(struct fairq *q)

@@ -49,7 +49,7 @@ struct fairq {
     size_t held, held_max;   /**< bytes of memory */
     size_t bytes, packets;
     uint64_t max_age_us;
-    struct fairq_flow *chosen; /* by fairq_next(), until fairq_take() */
+    struct fairq_flow *chosen; /* by fairq_next(), for fairq_take() */
     size_t piece;              /* its length */
     bool cutting;              /* it is less than the packet */
     uint64_t dropped_codel, dropped_full, dropped_old, dropped_memory, marked, flows_begun;
@@ -72,7 +72,9 @@ bool fairq_push_as(struct fairq *q, uint32_t flow, struct pbuf *take_b, uint64_t
  * @param ret_offload the piece's @return its length; 0: nothing is waiting
  */
 size_t fairq_next(struct fairq *q, size_t piece_max, uint64_t now_us, struct offload *ret_offload);
-/** Take out what fairq_next() chose. @param out has room for it */
+/** Whether what fairq_next() chose is of a flow that sends little, or has just begun, and so goes before the others. */
+bool fairq_goes_ahead(const struct fairq *q);
+/** Take out what fairq_next() chose; nothing may be pushed between them. @param out has room for it */
 void fairq_take(struct fairq *q, uint8_t *out);
 /** Drop from the flow that holds most, for an owner whose pool is used up. @return bytes of memory that were freed */
 size_t fairq_shed(struct fairq *q);

@@ -127,13 +127,21 @@ static bool waits_for_more(const struct path *p, size_t len, size_t room)
     return len > PATH_CRUMB_MAX && room < enough && p->window.sent != p->window.acked;
 }
 
+size_t path_room(const struct path *p, const struct fairq *q, size_t len, uint64_t now_us)
+{
+    size_t room = window_room(&p->window, now_us);
+    if (room <= p->out_data && len <= PATH_LITTLE_MAX && fairq_goes_ahead(q))
+        room = window_room_for_little(&p->window, now_us);
+    return room;
+}
+
 static void gather(struct path *p, struct fairq *q, uint64_t now_us)
 {
     struct offload offload;
     size_t len, piece_max = path_tune(p, q);
     while (!p->failed && (len = fairq_next(q, piece_max, now_us, &offload)) > 0) {
         size_t overhead = frame_packet_overhead(&offload);
-        size_t room = window_room(&p->window, now_us);
+        size_t room = path_room(p, q, len, now_us);
         if (p->ops->congested(p->ctx) || room <= p->out_data || (p->out_data == 0 && waits_for_more(p, len, room))) {
             window_is_full(&p->window);
             return;

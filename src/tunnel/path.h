@@ -16,6 +16,7 @@
 
 enum {
     PATH_BATCH_MAX = 256 * 1024, /* frames of one message; beyond it browsers gain little */
+    PATH_LITTLE_MAX = 256,       /* bytes of a packet that need not wait for the pace: a ping, a name, a call's 20 ms, the start of a connection */
     PATH_BATCH_US = 1000,        /* on a fast path one message in so long a time, unless it is full */
     PATH_PING_BUSY_US = 2000000,
     PATH_PING_IDLE_US = 5000000,
@@ -72,6 +73,8 @@ struct path {
 int path_init(struct path *p, bool plain, const struct path_ops *ops, void *ctx, uint64_t now_us);
 void path_done(struct path *p);
 
+/** What the window allows now for what fairq_next() chose, of len bytes; for path_datagram.c, too. */
+size_t path_room(const struct path *p, const struct fairq *q, size_t len, uint64_t now_us);
 /** Decrypted bytes of a keyed path. @param data mutable @return 0, -EPROTO, or what an op returned */
 int path_receive(struct path *p, uint8_t *data, size_t len, uint64_t now_us);
 /** One packet of a plain path. */

@@ -93,7 +93,7 @@ static void send_queued(struct path *p, struct fairq *q, uint64_t now_us)
     if (p->ops->batch != NULL)
         p->ops->batch(p->ctx, true);
     while (!p->failed && (len = fairq_next(q, piece_max, now_us, &offload)) > 0) {
-        if (p->ops->congested(p->ctx) || window_room(&p->window, now_us) <= p->out_data) {
+        if (p->ops->congested(p->ctx) || path_room(p, q, len, now_us) <= p->out_data) {
             window_is_full(&p->window);
             break;
         }

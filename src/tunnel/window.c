@@ -71,6 +71,13 @@ size_t window_room(const struct window *w, uint64_t now_us)
     return (size_t)(paced < room ? paced : room);
 }
 
+size_t window_room_for_little(const struct window *w, uint64_t now_us)
+{
+    uint64_t in_flight = w->sent - w->acked, most = w->size + PACKET;
+    uint64_t packet = w->pace > 0 ? PACKET * UINT64_C(1000000) / w->pace : 0;
+    return in_flight < most && w->next_us <= now_us + quantum_us(w) + packet ? (size_t)(most - in_flight) : 0;
+}
+
 void window_is_full(struct window *w)
 {
     w->full = w->round_full = true;

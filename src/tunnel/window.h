@@ -102,6 +102,11 @@ void window_init(struct window *w, uint64_t now_us);
 void window_expect_loss(struct window *w);
 /** Bytes that may be sent now; a packet may exceed them if they are not 0. */
 size_t window_room(const struct window *w, uint64_t now_us);
+/**
+ * The same for little, for which the others' place in the pace is no reason to wait: up to one packet's bytes and time beyond it. It counts as
+ * any other, so what follows waits so much longer.
+ */
+size_t window_room_for_little(const struct window *w, uint64_t now_us);
 /** More is waiting than window_room() allowed. */
 void window_is_full(struct window *w);
 /** When time allows more; UINT64_MAX when only an acknowledgement does. */

@@ -158,6 +158,38 @@ static void little_is_sent_at_once_on_a_slow_path(void **state)
     finish(&f);
 }
 
+/* What was looked at and could not go yet is overtaken by little that came since. */
+static void little_overtakes_what_waits_for_room(void **state)
+{
+    static struct fix f;
+    (void)state;
+    start(&f, 32 << 20);
+    struct build call = udp(7, 160);
+    assert_true(push(&f, &call, 0, SECOND));
+    assert_true(take(&f, 1514, SECOND) > 0);
+    for (uint16_t i = 0; i < 40; i++) {
+        struct build b = large_tcp(1000 + i % 4, 1448);
+        push(&f, &b, 0, SECOND);
+    }
+    for (int i = 0; i < 8; i++)
+        take(&f, 1514, SECOND);
+    assert_true(fairq_next(&f.q, 1514, SECOND, &f.offload) > 1400);
+    assert_false(fairq_goes_ahead(&f.q));
+    assert_true(push(&f, &call, 0, SECOND));
+    for (int again = 0; again < 2; again++) { /* and keeps its place while it waits itself */
+        assert_int_equal(fairq_next(&f.q, 1514, SECOND, &f.offload), 188);
+        assert_true(fairq_goes_ahead(&f.q));
+    }
+    struct build second = udp(8, 160);
+    assert_true(push(&f, &second, 0, SECOND));
+    for (uint16_t i = 0; i < 2; i++) {
+        assert_int_equal(take(&f, 1514, SECOND), 188);
+        assert_int_equal(port_of(&f), 7 + i);
+    }
+    assert_true(take(&f, 1514, SECOND) > 1400);
+    finish(&f);
+}
+
 static void a_flow_cannot_buy_priority_by_sending_one_at_a_time(void **state)
 {
     static struct fix f;
@@ -239,6 +271,7 @@ int main(void)
         cmocka_unit_test(flows_share_by_bytes_whatever_their_packets),
         cmocka_unit_test(a_sparse_flow_waits_for_one_piece_only),
         cmocka_unit_test(little_is_sent_at_once_on_a_slow_path),
+        cmocka_unit_test(little_overtakes_what_waits_for_room),
         cmocka_unit_test(a_flow_cannot_buy_priority_by_sending_one_at_a_time),
         cmocka_unit_test(who_goes_at_once_gets_no_more),
         cmocka_unit_test(a_named_sender_has_one_turn_however_many_flows_it_invents),

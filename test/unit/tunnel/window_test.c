@@ -56,6 +56,31 @@ static void the_first_flight_is_not_paced_and_bounded(void **state)
     assert_true(window_due_us(&w) == UINT64_MAX); /* only an acknowledgement helps */
 }
 
+/* Little goes although the others' pace or window is used up, but only one packet's time and bytes of it. */
+static void little_need_not_wait_for_the_pace(void **state)
+{
+    struct window w;
+    (void)state;
+    window_init(&w, 0);
+    w.size = WINDOW_MIN;
+    w.pace = 250000; /* a packet takes 6.2 ms */
+    uint64_t now = 1000000;
+    while (window_room(&w, now) > 0)
+        window_on_sent(&w, 1500, now);
+    size_t sent = 0;
+    for (; window_room_for_little(&w, now) > 0 && sent < 100000; sent += 100)
+        window_on_sent(&w, 100, now);
+    assert_in_range(sent, 100, 1700);
+    for (uint64_t later = 0; later < 1000000 && w.sent - w.acked < w.size; later += 1000) /* it was lent: the pace as a whole stays */
+        if (window_room(&w, now + later) > 0)
+            window_on_sent(&w, 1500, now + later);
+    size_t over = 0;
+    for (; window_room_for_little(&w, now + 2000000) > 0 && over < 100000; over += 100)
+        window_on_sent(&w, 100, now + 2000000);
+    assert_in_range(over, 1, 1700);
+    assert_true(w.sent - w.acked < w.size + 3200);
+}
+
 static void what_is_lost_is_in_flight_no_more(void **state)
 {
     struct window w;
@@ -140,6 +165,7 @@ int main(void)
         cmocka_unit_test(an_acknowledgement_of_the_future_or_past_is_refused),
         cmocka_unit_test(room_is_never_below_zero_nor_size_outside_its_bounds),
         cmocka_unit_test(the_first_flight_is_not_paced_and_bounded),
+        cmocka_unit_test(little_need_not_wait_for_the_pace),
         cmocka_unit_test(what_is_lost_is_in_flight_no_more),
         cmocka_unit_test(one_packet_asks_when_all_is_lost),
         cmocka_unit_test(a_datagram_that_was_overtaken_is_not_the_newest),
