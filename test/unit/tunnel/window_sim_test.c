@@ -14,7 +14,15 @@
 
 #include "wan_sim.h"
 
-enum { SAMPLES_MAX = 60000, LAG_STEPS = 100 };
+enum {
+    SAMPLES_MAX = 60000, LAG_STEPS = 100,
+#ifdef __SANITIZE_ADDRESS__
+    TRACES = 40, /* there each takes four times as long, and only memory is in question */
+#else
+    TRACES = 160,
+#endif
+    PACKET_TRACES = TRACES / 2, /* where each packet is an event of its own */
+};
 
 struct figures {
     double used, lag_p50_ms, lag_p95_ms;
@@ -91,7 +99,6 @@ static void judge(const struct scenario *c, const struct figures *f, int traces)
 
 static void full_links_stay_responsive(void **state)
 {
-    enum { TRACES = 160 };
     static const struct scenario all[] = {
         {"10 Mbit/s, 40 ms, both ways full", 10, 40, 0, 0, 0.93, 25},
         {"2 Mbit/s, 80 ms", 2, 80, 0, 0, 0.90, 70}, /* at exactly 2 Mbit/s below 60 */
@@ -116,7 +123,6 @@ static void full_links_stay_responsive(void **state)
 
 static void lost_segments_end_nothing(void **state)
 {
-    enum { TRACES = 160 };
     static const struct scenario c = {"10 Mbit/s, 40 ms, 2 % of segments lost", 10, 40, 2, 0.02, 0.40, 60};
     struct figures f[TRACES];
     (void)state;
@@ -131,7 +137,6 @@ static void lost_segments_end_nothing(void **state)
 /* Datagrams (UDP): lost for good, out of order, dropped where a short buffer is full. */
 static void datagrams_keep_the_queue_short(void **state)
 {
-    enum { TRACES = 160 };
     static const struct {
         struct scenario c;
         uint64_t buffer_us;
@@ -147,25 +152,24 @@ static void datagrams_keep_the_queue_short(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        struct figures f[TRACES];
-        for (uint32_t seed = 0; seed < TRACES; seed++) {
+        struct figures f[PACKET_TRACES];
+        for (uint32_t seed = 0; seed < PACKET_TRACES; seed++) {
             struct sim *s = sim_of(&all[i].c, seed + 1);
             sim_use_datagrams(s, all[i].buffer_us);
             measure(s, 4, 24, &f[seed]);
             free(s);
         }
-        judge(&all[i].c, f, TRACES);
+        judge(&all[i].c, f, PACKET_TRACES);
     }
 }
 
 /* Nothing at all comes through for a while, acknowledgements neither: nobody waits for what is lost. */
 static void datagrams_go_on_after_a_hole(void **state)
 {
-    enum { TRACES = 160 };
     static const struct scenario c = {"udp: after 700 ms in which all is lost", 10, 40, 0, 0, 0.80, 30};
-    struct figures f[TRACES], ignored;
+    struct figures f[PACKET_TRACES], ignored;
     (void)state;
-    for (uint32_t seed = 0; seed < TRACES; seed++) {
+    for (uint32_t seed = 0; seed < PACKET_TRACES; seed++) {
         struct sim *s = sim_of(&c, seed + 1);
         sim_use_datagrams(s, 500000);
         measure(s, 1, 6 + sim_unit(s), &ignored);
@@ -176,14 +180,13 @@ static void datagrams_go_on_after_a_hole(void **state)
         measure(s, 0.1, 6, &f[seed]);
         free(s);
     }
-    judge(&c, f, TRACES);
+    judge(&c, f, PACKET_TRACES);
 }
 
 /* Stop and go on: within two seconds the lag is back and the link is used. */
 static void stalls_are_survived(void **state)
 {
     static const struct scenario c = {"after a stall of 500 ms", 10, 40, 0, 0, 0.80, 30};
-    enum { TRACES = 160 };
     struct figures f[TRACES], ignored;
     (void)state;
     for (uint32_t seed = 0; seed < TRACES; seed++) {
@@ -208,7 +211,6 @@ static void steps_of_ten_are_followed(void **state)
 {
     static const struct scenario down = {"20 to 2 Mbit/s, from 2 s after the step", 20, 40, 0, 0, 0.80, 70},
                                  up = {"2 to 20 Mbit/s, from 2 s after the step", 20, 40, 0, 0, 0.90, 25};
-    enum { TRACES = 160 };
     struct figures f[TRACES], g[TRACES], ignored;
     (void)state;
     for (uint32_t seed = 0; seed < TRACES; seed++) {
@@ -231,7 +233,6 @@ static void a_longer_way_is_no_queue(void **state)
 {
     static const struct scenario full = {"40 to 80 ms, from 4 s after the change", 10, 40, 0, 0, 0.90, 30},
                                  quiet = {"10 Mbit/s, 40 ms to 2 Mbit/s, 80 ms, then full", 2, 40, 0, 0, 0.80, 110};
-    enum { TRACES = 160 };
     struct figures f[TRACES], g[TRACES], ignored;
     (void)state;
     for (uint32_t seed = 0; seed < TRACES; seed++) {
@@ -263,7 +264,6 @@ static void a_longer_way_is_no_queue(void **state)
 /* Beside a sender that fills a buffer of a quarter of a second we keep a share. */
 static void a_greedy_neighbour_does_not_starve_us(void **state)
 {
-    enum { TRACES = 160 };
     static const struct scenario c = {"own share beside Reno", 10, 40, 0, 0, 0.18, 1e9};
     struct figures f[TRACES];
     (void)state;
@@ -285,7 +285,6 @@ static void a_greedy_neighbour_does_not_starve_us(void **state)
 static void little_is_carried_at_once_and_much_soon(void **state)
 {
     static const struct scenario c = {"a sender of a tenth, then greedy", 20, 40, 0, 0, 0.80, 30};
-    enum { TRACES = 160 };
     struct figures f[TRACES], little;
     (void)state;
     for (uint32_t seed = 0; seed < TRACES; seed++) {
