@@ -97,6 +97,27 @@ static void what_is_lost_is_in_flight_no_more(void **state)
     assert_false(window_on_report(&w, 10001, 1, 0, 50));
 }
 
+/* A datagram in fifty lost is the radio's; every other one is a path that carries half of what is sent. */
+static void few_losses_do_not_slow_but_many_do(void **state)
+{
+    (void)state;
+    for (int percent = 2; percent <= 50; percent += 48) {
+        struct window w;
+        uint64_t sent = 0;
+        window_init(&w, 0);
+        window_expect_loss(&w);
+        for (uint64_t now = 10000; now < 3000000; now += 10000) { /* 1 MB/s, reports 20 ms later */
+            window_is_full(&w);
+            window_on_sent(&w, 10000, now);
+            sent += 10000;
+            if (sent > 20000)
+                assert_true(window_on_report(&w, sent - 20000, (sent - 20000) * (100 - percent) / 100, (uint32_t)now, now));
+        }
+        uint64_t least = percent == 2 ? 990000 : 490000;
+        assert_in_range(w.rate, least, least * 106 / 100);
+    }
+}
+
 static void one_packet_asks_when_all_is_lost(void **state)
 {
     struct window w;
@@ -167,6 +188,7 @@ int main(void)
         cmocka_unit_test(the_first_flight_is_not_paced_and_bounded),
         cmocka_unit_test(little_need_not_wait_for_the_pace),
         cmocka_unit_test(what_is_lost_is_in_flight_no_more),
+        cmocka_unit_test(few_losses_do_not_slow_but_many_do),
         cmocka_unit_test(one_packet_asks_when_all_is_lost),
         cmocka_unit_test(a_datagram_that_was_overtaken_is_not_the_newest),
         cmocka_unit_test(acknowledgements_gather_but_never_wait_long),
