@@ -6,7 +6,7 @@ import json
 import os
 
 SHARED = os.environ.get("TETHER_RUN") == "1"
-BESIDE = {"server": {"iface": "eth0"}, "serve-web": {"port": "80"}, "switch": {"port": "8070", "iface": "eth0"}}
+BESIDE = {"server": {"iface": "eth0"}, "serve-web": {"port": "80"}, "switch": {"port": "8070", "iface": "eth0", "ports": "50000-50999"}}
 
 
 def _options(words):
