@@ -17,6 +17,8 @@
 
 struct carrier;
 
+_Static_assert((int)PATH_MESSAGE_MAX <= (int)TLS_MESSAGE_MAX, "what a path sends at once is sealed at once");
+
 struct carrier_events {
     /** TLS is up (keyed only): the laptop says HELLO now. Over datagrams again each second until it is answered. */
     void (*ready)(void *ctx, struct carrier *c);

@@ -10,8 +10,8 @@
 #include "io/tls_psk.h"
 
 enum {
-    TLS_OUT_MAX = 352 * 1024,  /* ciphertext of one message: 256 KB of frames in records of 16 KB, one packet more, and a control frame */
     TLS_PLAIN_MAX = 16 * 1024, /* one record */
+    TLS_OUT_MAX = TLS_HEADROOM_MAX + TLS_MESSAGE_MAX + TLS_MESSAGE_MAX / TLS_PLAIN_MAX * 64 + 8 * 1024, /* in records, and what OpenSSL adds of its own */
 };
 
 struct tls_context {

@@ -14,7 +14,7 @@
 
 #include "base/err.h"
 
-enum { TLS_KEY_LEN = 32, TLS_HEADROOM_MAX = 32 };
+enum { TLS_KEY_LEN = 32, TLS_HEADROOM_MAX = 32, TLS_MESSAGE_MAX = 336 * 1024 }; /* the latter: bytes that may be sealed as one message */
 
 struct tls_context;
 struct tls;

@@ -9,13 +9,13 @@
 #include "tether/packet.h"
 #include "tunnel/path_datagram.h"
 
-enum { OUT_CAP = PATH_BATCH_MAX + FRAME_HEADER_LEN + FRAME_DATA_MAX + 256, PATH_PIECE_MAX = 65535, PATH_CRUMB_MAX = 8 * 1024, PATH_ENOUGH = 64 * 1024 };
+enum { PATH_PIECE_MAX = 65535, PATH_CRUMB_MAX = 8 * 1024, PATH_ENOUGH = 64 * 1024 };
 
 int path_init(struct path *p, bool plain, const struct path_ops *ops, void *ctx, uint64_t now_us)
 {
     *p = (struct path){.ops = ops, .ctx = ctx, .plain = plain, .up = plain, .heard_us = now_us, .ping_answered_us = now_us};
     window_init(&p->window, now_us);
-    p->out = malloc(OUT_CAP);
+    p->out = malloc(PATH_MESSAGE_MAX);
     return p->out == NULL ? -ENOMEM : 0;
 }
 

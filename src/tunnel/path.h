@@ -16,6 +16,7 @@
 
 enum {
     PATH_BATCH_MAX = 256 * 1024, /* frames of one message; beyond it browsers gain little */
+    PATH_MESSAGE_MAX = PATH_BATCH_MAX + FRAME_HEADER_LEN + FRAME_DATA_MAX + 256, /* with one packet more, and a control frame */
     PATH_LITTLE_MAX = 256,       /* bytes of a packet that need not wait for the pace: a ping, a name, a call's 20 ms, the start of a connection */
     PATH_BATCH_US = 1000,        /* on a fast path one message in so long a time, unless it is full */
     PATH_PING_BUSY_US = 2000000,
