@@ -233,6 +233,8 @@ int tls_receive(struct tls *tls, const uint8_t *data, size_t len)
         int stop = tls->ops->plain(tls->ctx, tls->plain, (size_t)n);
         if (stop)
             return stop;
+        if (tls->io.in_len == 0 && !SSL_has_pending(tls->ssl))
+            return tls_flush(tls); /* to ask OpenSSL costs as much as a small packet's whole way through us */
     }
 }
 

@@ -220,6 +220,22 @@ static size_t put_header(uint8_t *out, enum ws_opcode opcode, size_t len, bool m
     return at;
 }
 
+/*
+ * A key for one frame, of strong randomness (RFC 6455 section 5.3). Drawn for many frames at once: to wake the generator for each
+ * took a fifth of the time that a relay, woken for one small packet, needs to pass it on.
+ */
+static int next_mask(struct ws_out *out, uint8_t ret_mask[4])
+{
+    if (out->masks_left == 0) {
+        if (RAND_bytes(out->masks, sizeof out->masks) != 1)
+            return -EIO;
+        out->masks_left = sizeof out->masks;
+    }
+    out->masks_left -= 4;
+    memcpy(ret_mask, out->masks + out->masks_left, 4);
+    return 0;
+}
+
 /* Masking has to copy anyway: step by step through a piece of stack, each step a multiple of the mask. */
 static int send_masked(struct ws *ws, enum ws_opcode opcode, const uint8_t *data, size_t len)
 {
@@ -227,7 +243,7 @@ static int send_masked(struct ws *ws, enum ws_opcode opcode, const uint8_t *data
     uint64_t wide, word;
     if (ws_backlog(ws) + WS_HEADER_MAX + len > WS_BACKLOG_MAX)
         return -ENOBUFS;
-    if (RAND_bytes(mask, 4) != 1)
+    if (next_mask(&ws->out, mask) < 0)
         return -EIO;
     memcpy(mask + 4, mask, 4);
     memcpy(&wide, mask, 8);

@@ -49,6 +49,8 @@ struct ws_out {
     size_t bytes;                  /* in first..last */
     bool was_high;
     bool corked;                   /* wait for more */
+    uint8_t masks[128];            /* randomness in stock: masking keys of frames to come */
+    size_t masks_left;             /* bytes of it not used yet, from the front */
 };
 
 /** Where in a frame the incoming stream is. */

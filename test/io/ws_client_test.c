@@ -76,6 +76,38 @@ static void a_connected_one_masks_and_wants_no_mask(void **state)
     peer_free(p);
 }
 
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Two of 200 random keys are equal once in 200,000 runs; a stock handed out twice, or never filled, at once. */
+static void each_frame_has_a_key_of_its_own(void **state)
+{
+    struct lab *lab = *state;
+    uint32_t keys[200];
+    struct frame f = {0};
+    go(lab, "127.0.0.1", listen_raw(lab));
+    struct peer *p = accept_raw(lab);
+    peer_answer(p, NULL, 0);
+    lab_until(lab->loop, lab->out.opened == 1);
+    for (size_t i = 0; i < 200; i++) {
+        ws_send(lab->out.ws, WS_BINARY, (const uint8_t *)"hello", 5);
+        lab_until(lab->loop, frame_take(p, &f));
+        assert_memory_equal(f.data, "hello", 5);
+        memcpy(&keys[i], f.data - 4, 4);
+        assert_int_not_equal(keys[i], 0);
+        peer_drop(p, f.whole);
+    }
+    qsort(keys, 200, sizeof keys[0], by_value);
+    for (size_t i = 1; i < 200; i++)
+        assert_int_not_equal(keys[i - 1], keys[i]);
+    ws_close(lab->out.ws, 1000, "enough");
+    peer_free(p);
+    lab_until(lab->loop, lab->out.closed == 1);
+}
+
 static void what_is_no_websocket_is_said_in_words(void **state)
 {
     struct lab *lab = *state;
@@ -174,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(both_ends_of_ours_understand_each_other),
         T(a_connected_one_masks_and_wants_no_mask),
+        T(each_frame_has_a_key_of_its_own),
         T(what_is_no_websocket_is_said_in_words),
         T(failures_to_connect_are_said_in_words),
         cmocka_unit_test(urls),
