@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <net/if.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,12 +20,10 @@
 
 #include "build.h"
 #include "io/link.h"
-#include "io/linux/nexthop.h"
+#include "link_lab.h"
 #include "tether/packet.h"
 
 enum { SEGMENT = 1448, MANY = 40, TOTAL = MANY * SEGMENT };
-#define NEAR 0xc6336402u /* 198.51.100.2 */
-#define FAR  0xc6336401u
 
 struct got {
     size_t packets, bytes, largest, bad;
@@ -41,23 +38,11 @@ struct lab {
     struct got got;
 };
 
-static int run(const char *command)
-{
-    int status = system(command);
-    if (status != 0)
-        fprintf(stderr, "failed: %s\n", command);
-    return status;
-}
-
 static int setup(void **state)
 {
     struct lab *lab = calloc(1, sizeof *lab);
     *state = lab;
-    if (lab == NULL || unshare(CLONE_NEWNET) != 0 || io_loop_new(&lab->loop) != 0)
-        return -1;
-    return run("ip link set lo up && ip link add v0 type veth peer name v1 && ip link set v1 address 02:00:00:00:00:01 && "
-               "sysctl -qw net.ipv6.conf.all.disable_ipv6=1; ip link set v0 up && ip link set v1 up && "
-               "ip addr add 198.51.100.2/24 dev v0 && ip neigh add 198.51.100.1 lladdr 02:00:00:00:00:01 dev v0");
+    return lab == NULL || io_loop_new(&lab->loop) != 0 ? -1 : make_veth();
 }
 
 static int teardown(void **state)
@@ -253,69 +238,6 @@ static void filter_of_pcap(void **state)
     the_filter_passes_its_own_and_nothing_else(*state, LINK_PORTABLE);
 }
 
-static void the_next_hop_is_followed_within_a_second(void **state)
-{
-    (void)state;
-    struct nexthop *n;
-    uint8_t mac[NEXTHOP_MAC_LEN];
-    assert_int_equal(nexthop_new((int)if_nametoindex("v0"), NEAR, &n), 0);
-    assert_false(nexthop_get(n, FAR, 1000, mac)); /* asked: this packet goes the ordinary way */
-    assert_true(nexthop_get(n, FAR, 1000, mac));
-    assert_memory_equal(mac, "\2\0\0\0\0\1", 6);
-    assert_int_equal(run("ip neigh replace 198.51.100.1 lladdr 02:00:00:00:00:07 dev v0"), 0);
-    assert_false(nexthop_get(n, FAR, 1000 + NEXTHOP_LIFE_MS, mac));
-    assert_true(nexthop_get(n, FAR, 1001 + NEXTHOP_LIFE_MS, mac));
-    assert_memory_equal(mac, "\2\0\0\0\0\7", 6);
-    uint32_t beyond = 0xcb007105; /* 203.0.113.5: no route yet */
-    assert_false(nexthop_get(n, beyond, 5000, mac));
-    assert_false(nexthop_get(n, beyond, 5001, mac));
-    assert_int_equal(run("ip route add default via 198.51.100.1"), 0);
-    assert_false(nexthop_get(n, beyond, 6001, mac));
-    assert_true(nexthop_get(n, beyond, 6002, mac));
-    assert_memory_equal(mac, "\2\0\0\0\0\7", 6);
-    assert_int_equal(run("ip neigh del 198.51.100.1 dev v0"), 0);
-    assert_false(nexthop_get(n, beyond, 8000, mac));
-    assert_false(nexthop_get(n, beyond, 8001, mac)); /* the kernel does not know either */
-    nexthop_free(n);
-    nexthop_free(NULL);
-}
-
-static void questions_are_bounded(void **state)
-{
-    (void)state;
-    struct nexthop *n;
-    uint8_t mac[NEXTHOP_MAC_LEN];
-    assert_int_equal(nexthop_new((int)if_nametoindex("v0"), NEAR, &n), 0);
-    for (uint32_t i = 0; i < 20000; i++)
-        assert_false(nexthop_get(n, 0xc6336440 + i, 1000, mac));
-    assert_false(nexthop_get(n, FAR, 1000, mac));
-    assert_false(nexthop_get(n, FAR, 1001, mac)); /* too many were asked in this second */
-    assert_false(nexthop_get(n, FAR, 2000, mac));
-    assert_true(nexthop_get(n, FAR, 2001, mac));
-    nexthop_free(n);
-}
-
-/* More destinations than a set has places for: those that came first keep theirs. */
-static void destinations_do_not_throw_each_other_out(void **state)
-{
-    (void)state;
-    enum { ALIKE = NEXTHOP_WAYS + 3 };
-    struct nexthop *n;
-    uint8_t mac[NEXTHOP_MAC_LEN];
-    uint32_t alike[ALIKE] = {FAR};
-    unsigned found = 1, known = 0;
-    for (uint32_t dst = 0xcb007101; found < ALIKE; dst++) /* by the gateway */
-        if ((dst * 2654435761u) >> 24 == (FAR * 2654435761u) >> 24)
-            alike[found++] = dst;
-    assert_int_equal(run("ip route add default via 198.51.100.1"), 0);
-    assert_int_equal(nexthop_new((int)if_nametoindex("v0"), NEAR, &n), 0);
-    for (int round = 0; round < 300; round++)
-        for (unsigned i = 0; i < ALIKE; i++)
-            known += nexthop_get(n, alike[i], 1000 + (uint64_t)round, mac);
-    assert_int_equal(known, 299 * NEXTHOP_WAYS);
-    nexthop_free(n);
-}
-
 static void what_is_not_there_is_named(void **state)
 {
     struct lab *lab = *state;
@@ -334,10 +256,8 @@ static void what_is_not_there_is_named(void **state)
 
 int main(void)
 {
-    if (geteuid() != 0) {
-        fprintf(stderr, "SKIPPED: makes network namespaces, needs root; run it with sudo\n");
+    if (!may_make_veth())
         return 77;
-    }
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(large_tcp_by_packet),
@@ -349,9 +269,6 @@ int main(void)
         T(only_what_fits_leaves_whole),
         T(filter_of_packet),
         T(filter_of_pcap),
-        T(the_next_hop_is_followed_within_a_second),
-        T(questions_are_bounded),
-        T(destinations_do_not_throw_each_other_out),
         T(what_is_not_there_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

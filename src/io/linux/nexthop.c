@@ -40,11 +40,10 @@ int nexthop_new(int ifindex, uint32_t src, struct nexthop **ret_nexthop)
     n->ifindex = ifindex;
     n->src = src;
     n->sock = nl_socket_alloc();
-    if (n->sock == NULL || nl_connect(n->sock, NETLINK_ROUTE) < 0) {
+    if (n->sock == NULL || nl_connect(n->sock, NETLINK_ROUTE) < 0 || nl_socket_set_nonblocking(n->sock) < 0) {
         nexthop_free(n);
         return -EIO;
     }
-    nl_socket_disable_seq_check(n->sock);
     nl_socket_disable_auto_ack(n->sock); /* one question, one message: the answer or an error */
     *ret_nexthop = n;
     return 0;
@@ -60,6 +59,8 @@ void nexthop_free(struct nexthop *n)
 
 struct answer {
     uint16_t type; /* the kind of message waited for */
+    uint32_t seq;  /* of the question */
+    bool come;     /* it, or the kernel's refusal */
     struct nlattr *attr[64];
     union {
         struct rtmsg route;
@@ -96,14 +97,26 @@ static int on_answer(struct nl_msg *msg, void *ctx)
     return NL_OK;
 }
 
-/* Send a question; the kernel answers while it takes it. */
+/* An answer that could not be read in its time, for lack of memory say, lies in front of those that follow. And only the kernel's word counts. */
+static int is_to_this_question(struct nl_msg *msg, void *ctx)
+{
+    struct answer *a = ctx;
+    a->come = nlmsg_get_src(msg)->nl_pid == 0 && nlmsg_hdr(msg)->nlmsg_seq == a->seq;
+    return a->come ? NL_OK : NL_SKIP;
+}
+
+/* Send a question; the kernel answers while it takes it, so nobody waits. */
 static bool ask(struct nexthop *n, struct nl_msg *take_msg, uint16_t answer_type, struct answer *a)
 {
     *a = (struct answer){.type = answer_type};
+    nl_socket_modify_cb(n->sock, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, is_to_this_question, a);
     nl_socket_modify_cb(n->sock, NL_CB_VALID, NL_CB_CUSTOM, on_answer, a);
-    bool sent = nl_send_auto(n->sock, take_msg) >= 0;
+    bool asked = nl_send_auto(n->sock, take_msg) >= 0;
+    a->seq = nlmsg_hdr(take_msg)->nlmsg_seq;
     nlmsg_free(take_msg);
-    return sent && nl_recvmsgs_default(n->sock) >= 0 && a->good;
+    while (asked && !a->come)
+        asked = nl_recvmsgs_default(n->sock) >= 0;
+    return asked && a->good;
 }
 
 static bool ask_route(struct nexthop *n, uint32_t dst, uint32_t *ret_via)
