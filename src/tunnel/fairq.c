@@ -13,6 +13,7 @@ enum {
     SHED_PACKETS = 64,
     PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17,
     ECN_MASK = 3, ECN_CE = 3,
+    TURN = offsetof(struct fairq_flow, turn),
 };
 
 void fairq_init(struct fairq *q, struct pbuf_pool *pool, size_t held_max, uint64_t max_age_us, struct siphash_key key)
@@ -46,29 +47,16 @@ uint32_t fairq_hash(const struct siphash_key *key, const uint8_t *packet, size_t
 
 /* --- lists of flows --- */
 
-static void append(struct fairq *q, struct fairq_list *list, struct fairq_flow *flow)
+static void append(struct fairq *q, struct list *list, struct fairq_flow *flow)
 {
-    flow->next = NULL;
-    flow->prev = list->tail;
+    list_append(list, &flow->turn);
     flow->listed = true;
     flow->is_old = list == &q->old;
-    if (list->tail != NULL)
-        list->tail->next = flow;
-    else
-        list->head = flow;
-    list->tail = flow;
 }
 
-static void take_out(struct fairq_list *list, struct fairq_flow *flow)
+static void take_out(struct list *list, struct fairq_flow *flow)
 {
-    if (flow->prev != NULL)
-        flow->prev->next = flow->next;
-    else
-        list->head = flow->next;
-    if (flow->next != NULL)
-        flow->next->prev = flow->prev;
-    else
-        list->tail = flow->prev;
+    list_remove(list, &flow->turn);
     flow->listed = false;
 }
 
@@ -246,8 +234,8 @@ static struct fairq_flow *choose(struct fairq *q, uint64_t now_us)
         if (judge(q, q->prompt, now_us))
             return q->prompt;
     for (;;) {
-        struct fairq_list *list = q->fresh.head != NULL ? &q->fresh : &q->old;
-        struct fairq_flow *flow = list->head;
+        struct list *list = !list_is_empty(&q->fresh) ? &q->fresh : &q->old;
+        struct fairq_flow *flow = list_first(list, TURN);
         if (flow == NULL)
             return NULL;
         if (flow->deficit <= 0) {

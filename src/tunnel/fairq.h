@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 
+#include "base/list.h"
 #include "base/pbuf.h"
 #include "base/siphash.h"
 #include "tunnel/codel.h"
@@ -23,7 +24,7 @@ enum { FAIRQ_FLOWS = 512, FAIRQ_WAYS = 8, FAIRQ_PACKET = 1514 };
 struct fairq_flow {
     uint32_t hash;           /* whose queue it is now, or was last */
     struct pbuf *head, *tail;
-    struct fairq_flow *next, *prev; /* in its list */
+    struct list_link turn;   /* in the fresh or the old ones' list */
     struct fairq_flow *next_prompt;
     struct codel codel;
     uint32_t held;           /* bytes of memory */
@@ -33,15 +34,11 @@ struct fairq_flow {
     bool prompt;             /* among those that need not wait for their turn */
 };
 
-struct fairq_list {
-    struct fairq_flow *head, *tail;
-};
-
 struct fairq {
     struct pbuf_pool *pool;
     struct siphash_key key;
     struct fairq_flow *flow; /**< FAIRQ_FLOWS of them, made with the first packet */
-    struct fairq_list fresh, old;
+    struct list fresh, old;  /**< flows, in the order of their turns */
     struct fairq_flow *prompt, **prompt_end;
     struct codel_params codel;
     bool ether;              /**< the packets are Ethernet frames */

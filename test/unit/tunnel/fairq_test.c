@@ -80,7 +80,7 @@ static void codel_holds_a_flow_that_listens_near_its_target(void **state)
             struct build b = large_tcp(1, 1460);
             push(&f, &b, 0, now);
         }
-        const struct fairq_flow *only = f.q.fresh.head != NULL ? f.q.fresh.head : f.q.old.head;
+        const struct fairq_flow *only = list_first(!list_is_empty(&f.q.fresh) ? &f.q.fresh : &f.q.old, offsetof(struct fairq_flow, turn));
         const struct pbuf *head = only != NULL ? only->head : NULL;
         if (now > 11 * SECOND && head != NULL) {
             late_delay += now - head->time_us;
