@@ -1,7 +1,7 @@
 /*
  * ether/addr_book.c - see addr_book.h
  *
- * Entries do not age: as long as its port is there, an address is somebody's until he is replaced. Each port has its entries in a ring
+ * Entries do not age: as long as its port is there, an address is somebody's until he is replaced. Each port has its entries in a list
  * in the order in which they were last heard, to the second.
  */
 #include "ether/addr_book.h"
@@ -10,18 +10,19 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/list.h"
 #include "base/pool.h"
 #include "base/rng.h"
 
-enum { TOUCH_MS = 1000 };
-
 struct known {
-    struct known *older, *newer; /* of the port */
+    struct list_link link;
     struct addr_entry entry;
 };
 
+enum { TOUCH_MS = 1000, LINK = offsetof(struct known, link) };
+
 struct book_port {
-    struct known *oldest, *newest;
+    struct list known; /* the one heard longest ago first */
     uint32_t count;
 };
 
@@ -87,27 +88,14 @@ static struct known *find(const struct addr_book *b, const struct addr_key *key,
 static void port_remove(struct addr_book *b, struct known *k)
 {
     struct book_port *port = &b->ports[k->entry.port];
-    if (k->older != NULL)
-        k->older->newer = k->newer;
-    else
-        port->oldest = k->newer;
-    if (k->newer != NULL)
-        k->newer->older = k->older;
-    else
-        port->newest = k->older;
+    list_remove(&port->known, &k->link);
     port->count--;
 }
 
 static void port_append(struct addr_book *b, struct known *k)
 {
     struct book_port *port = &b->ports[k->entry.port];
-    k->older = port->newest;
-    k->newer = NULL;
-    if (port->newest != NULL)
-        port->newest->newer = k;
-    else
-        port->oldest = k;
-    port->newest = k;
+    list_append(&port->known, &k->link);
     port->count++;
 }
 
@@ -138,7 +126,7 @@ bool addr_book_hear(struct addr_book *book, const struct addr_key *key, uint64_t
     if (k != NULL && !same && now_ms < k->entry.heard_ms + book->config.hold_ms)
         return false;
     if ((k == NULL || k->entry.port != port) && book->ports[port].count >= book->config.max_per_port)
-        forget(book, book->ports[port].oldest);
+        forget(book, list_first(&book->ports[port].known, LINK));
     if (k != NULL) {
         port_remove(book, k);
     } else {
@@ -169,8 +157,8 @@ bool addr_book_is_others(const struct addr_book *book, const struct addr_key *ke
 
 void addr_book_forget_port(struct addr_book *book, uint32_t port)
 {
-    while (port < book->config.max_ports && book->ports[port].oldest != NULL)
-        forget(book, book->ports[port].oldest);
+    while (port < book->config.max_ports && !list_is_empty(&book->ports[port].known))
+        forget(book, list_first(&book->ports[port].known, LINK));
 }
 
 uint32_t addr_book_count(const struct addr_book *book, uint32_t port)

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VACANT_TRIES = 32 };
+enum { VACANT_TRIES = 32, LINK = offsetof(struct dhcp_lease, link) };
 
-struct state_list {
-    struct dhcp_lease *oldest, *newest;
+struct state {
+    struct list leases; /* the one that has been in it longest first */
     size_t count;
 };
 
@@ -21,44 +21,27 @@ struct dhcp_leases {
     struct dhcp_leases_config config;
     size_t range, count; /* the range's records, then statics outside of it */
     struct dhcp_lease *all;
-    struct state_list state[DHCP_STATES];
+    struct state state[DHCP_STATES];
     uint32_t *held; /* by port: records not free */
 };
 
-/* --- lists --- */
+/* --- lists by state --- */
 
-static void list_remove(struct dhcp_leases *t, struct dhcp_lease *l)
+static void leave_state(struct dhcp_leases *t, struct dhcp_lease *l)
 {
-    struct state_list *list = &t->state[l->state];
-    if (l->older != NULL)
-        l->older->newer = l->newer;
-    else
-        list->oldest = l->newer;
-    if (l->newer != NULL)
-        l->newer->older = l->older;
-    else
-        list->newest = l->older;
-    l->older = l->newer = NULL;
-    list->count--;
+    struct state *state = &t->state[l->state];
+    list_remove(&state->leases, &l->link);
+    state->count--;
 }
 
-static void list_add(struct dhcp_leases *t, struct dhcp_lease *l)
+static void enter_state(struct dhcp_leases *t, struct dhcp_lease *l)
 {
-    struct state_list *list = &t->state[l->state];
-    struct dhcp_lease *before = list->newest;
+    struct state *state = &t->state[l->state];
+    struct dhcp_lease *before = list_last(&state->leases, LINK);
     while (l->state != DHCP_FREE && before != NULL && before->until_ms > l->until_ms)
-        before = before->older;
-    l->older = before;
-    l->newer = before != NULL ? before->newer : list->oldest;
-    if (l->newer != NULL)
-        l->newer->older = l;
-    else
-        list->newest = l;
-    if (before != NULL)
-        before->newer = l;
-    else
-        list->oldest = l;
-    list->count++;
+        before = list_prev(&before->link, LINK);
+    list_insert(&state->leases, before != NULL ? &before->link : NULL, &l->link);
+    state->count++;
 }
 
 static uint32_t *held_by(struct dhcp_leases *t, uint32_t port)
@@ -85,7 +68,7 @@ static int add_statics(struct dhcp_leases *t, const struct dhcp_static *statics,
         if (l == NULL) {
             l = &t->all[t->count++];
             *l = (struct dhcp_lease){.addr = statics[i].addr, .port = DHCP_NO_PORT};
-            list_add(t, l);
+            enter_state(t, l);
         }
         if (l->reserved_for != 0)
             return -EINVAL;
@@ -109,7 +92,7 @@ int dhcp_leases_new(const struct dhcp_leases_config *config, struct dhcp_leases 
     for (uint32_t addr = config->lo; !failed && addr - config->lo <= config->hi - config->lo; addr++) {
         struct dhcp_lease *l = &t->all[t->count++];
         *l = (struct dhcp_lease){.addr = addr, .port = DHCP_NO_PORT};
-        list_add(t, l);
+        enter_state(t, l);
     }
     t->range = t->count;
     if (!failed)
@@ -166,7 +149,7 @@ struct dhcp_lease *dhcp_lease_static(struct dhcp_leases *leases, uint64_t mac)
 
 static struct dhcp_lease *find_of_nobody(struct dhcp_leases *t, enum dhcp_state state)
 {
-    for (struct dhcp_lease *l = t->state[state].oldest; l != NULL; l = l->newer)
+    for (struct dhcp_lease *l = list_first(&t->state[state].leases, LINK); l != NULL; l = list_next(&l->link, LINK))
         if (l->port == DHCP_NO_PORT && l->reserved_for == 0)
             return l;
     return NULL;
@@ -176,15 +159,16 @@ struct dhcp_lease *dhcp_lease_find_free(struct dhcp_leases *leases, uint64_t now
 {
     size_t tries = 0;
     dhcp_leases_expire(leases, now_ms);
-    for (struct dhcp_lease *l = leases->state[DHCP_FREE].oldest, *next; l != NULL && tries < VACANT_TRIES; l = next) {
-        next = l->newer;
+    struct list *free_ones = &leases->state[DHCP_FREE].leases;
+    for (struct dhcp_lease *l = list_first(free_ones, LINK), *next; l != NULL && tries < VACANT_TRIES; l = next) {
+        next = list_next(&l->link, LINK);
         if (l->reserved_for != 0 || l->addr == leases->config.except)
             continue;
         tries++;
         if (vacant(ctx, l->addr))
             return l;
-        list_remove(leases, l); /* not soon again */
-        list_add(leases, l);
+        leave_state(leases, l); /* not soon again */
+        enter_state(leases, l);
     }
     struct dhcp_lease *l = find_of_nobody(leases, DHCP_BOUND);
     return l != NULL ? l : find_of_nobody(leases, DHCP_DECLINED);
@@ -216,7 +200,7 @@ int dhcp_lease_set(struct dhcp_leases *leases, struct dhcp_lease *lease, enum dh
         forget_client(former);
     }
     leave_port(leases, lease);
-    list_remove(leases, lease);
+    leave_state(leases, lease);
     lease->state = state;
     lease->until_ms = until_ms != 0 ? until_ms : now_ms + lasts_ms[state];
     if (lease->mac != mac)
@@ -226,7 +210,7 @@ int dhcp_lease_set(struct dhcp_leases *leases, struct dhcp_lease *lease, enum dh
     lease->port = port;
     if (held != NULL)
         ++*held;
-    list_add(leases, lease);
+    enter_state(leases, lease);
     return 0;
 }
 
@@ -235,16 +219,15 @@ void dhcp_lease_end(struct dhcp_leases *leases, struct dhcp_lease *lease)
     if (lease->state == DHCP_FREE)
         return;
     leave_port(leases, lease);
-    list_remove(leases, lease);
+    leave_state(leases, lease);
     lease->state = DHCP_FREE;
-    list_add(leases, lease);
+    enter_state(leases, lease);
 }
 
 void dhcp_leases_expire(struct dhcp_leases *leases, uint64_t now_ms)
 {
     for (int state = DHCP_OFFERED; state < DHCP_STATES; state++) {
-        struct dhcp_lease *l = leases->state[state].oldest;
-        for (; l != NULL && now_ms >= l->until_ms; l = leases->state[state].oldest) {
+        for (struct dhcp_lease *l; (l = list_first(&leases->state[state].leases, LINK)) != NULL && now_ms >= l->until_ms;) {
             bool declined = state == DHCP_DECLINED;
             dhcp_lease_end(leases, l);
             if (declined)

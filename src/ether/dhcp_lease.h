@@ -8,6 +8,7 @@
 #ifndef TETHER_ETHER_DHCP_LEASE_H
 #define TETHER_ETHER_DHCP_LEASE_H
 
+#include "base/list.h"
 #include "ether/dhcp.h"
 
 enum { DHCP_RANGE_MAX = 4096, DHCP_STATICS_MAX = 64 };
@@ -25,7 +26,7 @@ enum { DHCP_OFFER_MS = 60000, DHCP_DECLINE_MS = 600000 };
 
 /** An address; owned by the table. */
 struct dhcp_lease {
-    struct dhcp_lease *older, *newer; /* the table's: of the same state, by when it began */
+    struct list_link link; /* the table's: of the same state, by when it began */
     uint32_t addr;
     enum dhcp_state state;
     uint32_t port;

@@ -9,22 +9,23 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
+#include "base/list.h"
 #include "base/pool.h"
 #include "base/rng.h"
 #include "tether/ether.h"
 
-enum { TOUCH_MS = 1000 };
-
 struct station {
-    struct station *older, *newer;           /* of all, by when heard */
-    struct station *port_prev, *port_next;   /* of the port */
-    uint64_t key;                            /* VLAN number above the address */
+    struct list_link by_age;  /* of all, by when heard */
+    struct list_link at_port; /* of the port's */
+    uint64_t key;             /* VLAN number above the address */
     uint64_t heard_ms;
     uint32_t port;
 };
 
+enum { TOUCH_MS = 1000, BY_AGE = offsetof(struct station, by_age), AT_PORT = offsetof(struct station, at_port) };
+
 struct mac_port {
-    struct station *first;
+    struct list stations;
     uint32_t count;
 };
 
@@ -33,7 +34,7 @@ struct mac_table {
     struct siphash_key secret;
     struct hash hash;
     struct pool pool;
-    struct station *oldest, *newest;
+    struct list stations; /* all, the one heard longest ago first */
     struct mac_port *ports;
 };
 
@@ -87,38 +88,10 @@ static struct station *find(const struct mac_table *t, uint64_t key, uint32_t va
     return NULL;
 }
 
-static void age_remove(struct mac_table *t, struct station *s)
-{
-    if (s->older != NULL)
-        s->older->newer = s->newer;
-    else
-        t->oldest = s->newer;
-    if (s->newer != NULL)
-        s->newer->older = s->older;
-    else
-        t->newest = s->older;
-}
-
-static void age_append(struct mac_table *t, struct station *s)
-{
-    s->older = t->newest;
-    s->newer = NULL;
-    if (t->newest != NULL)
-        t->newest->newer = s;
-    else
-        t->oldest = s;
-    t->newest = s;
-}
-
 static void port_remove(struct mac_table *t, struct station *s)
 {
     struct mac_port *port = &t->ports[s->port];
-    if (s->port_prev != NULL)
-        s->port_prev->port_next = s->port_next;
-    else
-        port->first = s->port_next;
-    if (s->port_next != NULL)
-        s->port_next->port_prev = s->port_prev;
+    list_remove(&port->stations, &s->at_port);
     port->count--;
 }
 
@@ -126,18 +99,14 @@ static void port_add(struct mac_table *t, struct station *s, uint32_t number)
 {
     struct mac_port *port = &t->ports[number];
     s->port = number;
-    s->port_prev = NULL;
-    s->port_next = port->first;
-    if (port->first != NULL)
-        port->first->port_prev = s;
-    port->first = s;
+    list_prepend(&port->stations, &s->at_port);
     port->count++;
 }
 
 static void forget(struct mac_table *t, struct station *s)
 {
     hash_remove(&t->hash, s, hash_of(t, s->key));
-    age_remove(t, s);
+    list_remove(&t->stations, &s->by_age);
     port_remove(t, s);
     pool_return(&t->pool, s);
 }
@@ -147,8 +116,8 @@ static void touch(struct mac_table *t, struct station *s, uint64_t now_ms)
     if (now_ms < s->heard_ms + TOUCH_MS)
         return;
     s->heard_ms = now_ms;
-    age_remove(t, s);
-    age_append(t, s);
+    list_remove(&t->stations, &s->by_age);
+    list_append(&t->stations, &s->by_age);
 }
 
 static bool is_silent(const struct mac_table *t, const struct station *s, uint64_t now_ms)
@@ -165,7 +134,7 @@ static enum mac_learned add(struct mac_table *t, uint64_t key, uint32_t value, u
     s->key = key;
     s->heard_ms = now_ms;
     hash_add(&t->hash, s, value);
-    age_append(t, s);
+    list_append(&t->stations, &s->by_age);
     port_add(t, s, port);
     return MAC_NEW;
 }
@@ -207,16 +176,14 @@ void mac_table_forget_port(struct mac_table *table, uint32_t port)
 {
     if (port >= table->config.max_ports)
         return;
-    for (struct station *s = table->ports[port].first, *next; s != NULL; s = next) {
-        next = s->port_next;
+    for (struct station *s; (s = list_first(&table->ports[port].stations, AT_PORT)) != NULL;)
         forget(table, s);
-    }
 }
 
 void mac_table_expire(struct mac_table *table, uint64_t now_ms)
 {
-    while (table->oldest != NULL && is_silent(table, table->oldest, now_ms))
-        forget(table, table->oldest);
+    for (struct station *s; (s = list_first(&table->stations, BY_AGE)) != NULL && is_silent(table, s, now_ms);)
+        forget(table, s);
 }
 
 uint32_t mac_table_count(const struct mac_table *table, uint32_t port)
@@ -226,6 +193,6 @@ uint32_t mac_table_count(const struct mac_table *table, uint32_t port)
 
 uint64_t mac_table_any(const struct mac_table *table, uint32_t port)
 {
-    const struct station *s = port < table->config.max_ports ? table->ports[port].first : NULL;
+    const struct station *s = port < table->config.max_ports ? list_first(&table->ports[port].stations, AT_PORT) : NULL;
     return s != NULL ? s->key & ETHER_BROADCAST : 0;
 }
