@@ -107,7 +107,7 @@ static void make_room(struct nat *nat, const struct nat_session *session, uint64
 static enum drop new_map(struct nat *nat, struct nat_session *session, const struct nat_tuple *t, uint64_t now_ms, struct nat_map **ret_map)
 {
     enum drop why = nat_map_new(nat, session, t, now_ms, ret_map);
-    if (why == DROP_NONE || nat->ending == NULL)
+    if (why == DROP_NONE || list_is_empty(&nat->ending))
         return why;
     nat_flow_expire(nat, EXPIRE_FOR_ROOM, now_ms);
     return nat_map_new(nat, session, t, now_ms, ret_map);
@@ -142,10 +142,7 @@ enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_
     flow->remote = r.addr;
     flow->remote_port = r.port;
     flow->only_dns = t->proto == NAT_UDP;
-    flow->next = map->flows;
-    if (flow->next != NULL)
-        flow->next->prev = flow;
-    map->flows = flow;
+    list_prepend(&map->flows, &flow->link);
     enter_tables(nat, flow, t);
     session->flow_count++;
     nat->stats.flows++;
@@ -160,13 +157,11 @@ void nat_flow_free(struct nat *nat, struct nat_flow *flow, uint64_t now_ms)
     struct nat_map *map = flow->map;
     wheel_cancel(&nat->wheel, &flow->timer);
     leave_tables(nat, flow);
-    *(flow->prev != NULL ? &flow->prev->next : &map->flows) = flow->next;
-    if (flow->next != NULL)
-        flow->next->prev = flow->prev;
+    list_remove(&map->flows, &flow->link);
     pool_return(&nat->flows, flow);
     map->session->flow_count--;
     nat->stats.flows--;
-    if (map->flows == NULL)
+    if (list_is_empty(&map->flows))
         nat_map_free(nat, map, now_ms);
 }
 

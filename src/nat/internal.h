@@ -9,6 +9,7 @@
 #define TETHER_NAT_INTERNAL_H
 
 #include "base/hash.h"
+#include "base/list.h"
 #include "base/pool.h"
 #include "base/wheel.h"
 #include "nat/policy.h"
@@ -32,8 +33,8 @@ struct nat_session {
     bool ended; /**< forgotten: nothing finds its flows any more, whose places come back bit by bit */
     struct nat_prefix lease; /**< its source addresses, once leased */
     struct nat_rate new_flows, answers;
-    struct nat_map *maps;
-    struct nat_session *next, *prev; /**< of all; of those that ended */
+    struct list maps;
+    struct list_link link; /**< of all; of those that ended */
 };
 
 struct nat_map {
@@ -42,8 +43,8 @@ struct nat_map {
     uint16_t port;        /**< external */
     enum nat_proto proto;
     struct nat_session *session;
-    struct nat_flow *flows;
-    struct nat_map *next, *prev; /**< of the session */
+    struct list flows;
+    struct list_link link; /**< of the session's */
 };
 
 /* The first cache line has all that a packet of the flow reads or writes, the map's data copied; the second only its beginning and end. */
@@ -56,7 +57,7 @@ struct nat_flow {
     bool only_dns;    /**< UDP: nothing but port 53 was sent to so far */
     struct nat_tcp tcp;
     _Alignas(64) struct nat_map *map;
-    struct nat_flow *next, *prev; /**< of the map */
+    struct list_link link; /**< of the map's */
     struct wheel_timer timer; /**< due when the flow expires or earlier: renewing a flow just moves expires_ms */
 };
 
@@ -75,8 +76,8 @@ struct nat {
     struct pool sessions, maps, flows;
     struct hash session_table, map_table;
     struct hash flows_inside, flows_outside; /**< by the tuples seen on either side */
-    struct nat_session *session_list;
-    struct nat_session *ending; /**< ended, with flows to free */
+    struct list session_list;
+    struct list ending; /**< sessions that ended, with flows to free */
     struct nat_session *recent; /**< whom nat_session_find() found last */
     uint16_t ident[NAT_IDENTS]; /**< the next numbers, see ident.c */
     struct nat_ports ports[NAT_PROTOS], low_ports[NAT_PROTOS]; /**< those of low_lo to low_hi; none of ICMP */
@@ -91,7 +92,7 @@ struct nat {
 /** Its session ended. Who is reached by it, or in its name, is gone. */
 static inline bool nat_map_ended(const struct nat *nat, const struct nat_map *map)
 {
-    return nat->ending != NULL && map->session->ended;
+    return !list_is_empty(&nat->ending) && map->session->ended;
 }
 
 /** A packet on its way through. */

@@ -64,10 +64,7 @@ enum drop nat_map_new(struct nat *nat, struct nat_session *session, const struct
     map->port = port;
     map->proto = t->proto;
     map->session = session;
-    map->next = session->maps;
-    if (map->next != NULL)
-        map->next->prev = map;
-    session->maps = map;
+    list_prepend(&session->maps, &map->link);
     hash_add(&nat->map_table, map, hash_map(nat, t->session, t->inside, t->proto, t->inside_port));
     nat->by_port[t->proto][port] = map;
     session->port_count[t->proto]++;
@@ -82,9 +79,7 @@ void nat_map_free(struct nat *nat, struct nat_map *map, uint64_t now_ms)
     nat->by_port[map->proto][map->port] = NULL;
     nat_ports_release(pool_of(nat, map->proto, map->port), map->port, now_ms);
     hash_remove(&nat->map_table, map, hash_map(nat, map->session_id, map->inside, map->proto, map->inside_port));
-    *(map->prev != NULL ? &map->prev->next : &session->maps) = map->next;
-    if (map->next != NULL)
-        map->next->prev = map->prev;
+    list_remove(&session->maps, &map->link);
     session->port_count[map->proto]--;
     pool_return(&nat->maps, map);
     nat->stats.mappings--;

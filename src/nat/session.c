@@ -15,6 +15,11 @@
 #include <errno.h>
 
 enum { REAP_AT_ONCE = 64, REAP_FOR_ROOM = 1024 }; /* flows */
+enum {
+    SESSION_LINK = offsetof(struct nat_session, link),
+    MAP_LINK = offsetof(struct nat_map, link),
+    FLOW_LINK = offsetof(struct nat_flow, link),
+};
 
 static uint32_t hash_session(const struct nat *nat, uint32_t id)
 {
@@ -39,9 +44,7 @@ static void forget(struct nat *nat, struct nat_session *session)
 {
     if (nat->recent == session)
         nat->recent = NULL;
-    *(session->prev != NULL ? &session->prev->next : &nat->session_list) = session->next;
-    if (session->next != NULL)
-        session->next->prev = session->prev;
+    list_remove(&nat->session_list, &session->link);
     hash_remove(&nat->session_table, session, hash_session(nat, session->id));
 }
 
@@ -49,9 +52,9 @@ static void forget(struct nat *nat, struct nat_session *session)
 static void make_room(struct nat *nat, uint64_t now_ms)
 {
     nat_session_reap(nat, REAP_FOR_ROOM, now_ms);
-    for (struct nat_session *s = nat->session_list, *next; s != NULL; s = next) {
-        next = s->next;
-        if (s->maps == NULL && !s->leased && nat_rate_rests(&s->new_flows, now_ms) && nat_rate_rests(&s->answers, now_ms)) {
+    for (struct nat_session *s = list_first(&nat->session_list, SESSION_LINK), *next; s != NULL; s = next) {
+        next = list_next(&s->link, SESSION_LINK);
+        if (list_is_empty(&s->maps) && !s->leased && nat_rate_rests(&s->new_flows, now_ms) && nat_rate_rests(&s->answers, now_ms)) {
             forget(nat, s);
             pool_return(&nat->sessions, s);
         }
@@ -69,10 +72,7 @@ struct nat_session *nat_session_get(struct nat *nat, uint32_t id, uint64_t now_m
     if (session == NULL)
         return NULL;
     session->id = id;
-    session->next = nat->session_list;
-    if (session->next != NULL)
-        session->next->prev = session;
-    nat->session_list = session;
+    list_prepend(&nat->session_list, &session->link);
     hash_add(&nat->session_table, session, hash_session(nat, id));
     return session;
 }
@@ -106,13 +106,13 @@ enum drop nat_session_admit(struct nat *nat, struct nat_session *session, enum n
 
 size_t nat_session_reap(struct nat *nat, size_t budget, uint64_t now_ms)
 {
-    for (struct nat_session *s; (s = nat->ending) != NULL;) {
-        for (; s->maps != NULL; budget--) {
+    for (struct nat_session *s; (s = list_first(&nat->ending, SESSION_LINK)) != NULL;) {
+        for (struct nat_map *map; (map = list_first(&s->maps, MAP_LINK)) != NULL; budget--) {
             if (budget == 0)
                 return 0;
-            nat_flow_free(nat, s->maps->flows, now_ms); /* the last one's map goes with it */
+            nat_flow_free(nat, list_first(&map->flows, FLOW_LINK), now_ms); /* the last one's map goes with it */
         }
-        nat->ending = s->next;
+        list_remove(&nat->ending, &s->link);
         pool_return(&nat->sessions, s);
     }
     return budget;
@@ -125,7 +125,6 @@ void nat_end_session(struct nat *nat, uint32_t id, uint64_t now_ms)
         return;
     forget(nat, session);
     session->ended = true;
-    session->next = nat->ending;
-    nat->ending = session;
+    list_prepend(&nat->ending, &session->link);
     nat->late = nat_session_reap(nat, REAP_AT_ONCE, now_ms) == 0 || nat->late;
 }
