@@ -11,6 +11,7 @@
  * the order of expiry.
  */
 #include "base/hash.h"
+#include "base/list.h"
 #include "base/pool.h"
 #include "base/siphash.h"
 #include "packet/wire.h"
@@ -48,7 +49,7 @@ struct key {
 };
 
 struct datagram {
-    struct datagram *older, *newer;
+    struct list_link by_age;
     struct key key;
     struct scope *scope;
     uint64_t start_ms;
@@ -61,13 +62,15 @@ struct datagram {
     bool dead;
 };
 
+enum { BY_AGE = offsetof(struct datagram, by_age) };
+
 struct reasm {
     struct reasm_limits limits;
     size_t scope_max_bytes;
     struct siphash_key hash_key;
     struct pool datagram_pool, scope_pool;
     struct hash datagrams, scopes;
-    struct datagram *oldest, *newest;
+    struct list by_age; /* of datagrams, the oldest first */
     size_t bytes;
     uint8_t whole[IP4_MAX_LEN];
 };
@@ -118,7 +121,7 @@ void reasm_free(struct reasm *r)
 {
     if (!r)
         return;
-    for (struct datagram *d = r->oldest; d; d = d->newer)
+    for (struct datagram *d = list_first(&r->by_age, BY_AGE); d; d = list_next(&d->by_age, BY_AGE))
         free_pieces(r, d);
     hash_done(&r->datagrams);
     hash_done(&r->scopes);
@@ -187,13 +190,11 @@ static struct datagram *open_datagram(struct reasm *r, const struct key *k, uint
         scope_put(r, scope);
         return NULL;
     }
-    d->older = r->newest;
     d->key = *k;
     d->scope = scope;
     d->start_ms = now_ms;
     hash_add(&r->datagrams, d, hash);
-    *(r->newest ? &r->newest->newer : &r->oldest) = d;
-    r->newest = d;
+    list_append(&r->by_age, &d->by_age);
     scope->datagrams++;
     return d;
 }
@@ -202,8 +203,7 @@ static void close_datagram(struct reasm *r, struct datagram *d)
 {
     free_pieces(r, d);
     hash_remove(&r->datagrams, d, hash_of_key(r, &d->key));
-    *(d->older ? &d->older->newer : &r->oldest) = d->newer;
-    *(d->newer ? &d->newer->older : &r->newest) = d->older;
+    list_remove(&r->by_age, &d->by_age);
     d->scope->datagrams--;
     scope_put(r, d->scope);
     pool_return(&r->datagram_pool, d);
@@ -218,8 +218,9 @@ static enum drop kill_datagram(struct reasm *r, struct datagram *d)
 
 void reasm_expire(struct reasm *r, uint64_t now_ms)
 {
-    while (r->oldest && now_ms >= r->oldest->start_ms && now_ms - r->oldest->start_ms >= r->limits.timeout_ms)
-        close_datagram(r, r->oldest);
+    for (struct datagram *d;
+         (d = list_first(&r->by_age, BY_AGE)) && now_ms >= d->start_ms && now_ms - d->start_ms >= r->limits.timeout_ms;)
+        close_datagram(r, d);
 }
 
 void reasm_usage(const struct reasm *r, size_t *ret_datagrams, size_t *ret_bytes)
