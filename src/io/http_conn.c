@@ -13,7 +13,7 @@ enum { HEAD_MS = 10000, IDLE_MS = 30000, ANSWER_MS = 30000, LINGER_MS = 1000 };
 
 struct http_conn {
     struct http_server *server;
-    struct http_conn *next, *prev;
+    struct list_link link; /* of the server's */
     struct stream *stream;
     uv_timer_t timer;
     uv_write_t write;
@@ -24,21 +24,11 @@ struct http_conn {
     size_t have;
     char buf[HTTP_HEAD_MAX + 1];
 };
+enum { LINK = offsetof(struct http_conn, link) };
 
 static void serve(struct http_conn *c);
 static void alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf);
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
-
-static void unlink_conn(struct http_conn *c)
-{
-    if (c->prev != NULL)
-        c->prev->next = c->next;
-    else
-        c->server->conns = c->next;
-    if (c->next != NULL)
-        c->next->prev = c->prev;
-    c->server->conn_count--;
-}
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -49,16 +39,23 @@ static void on_closed(uv_handle_t *handle)
     }
 }
 
-void http_conn_close(struct http_conn *c)
+static void close_conn(struct http_conn *c)
 {
     if (c->closing)
         return;
     c->closing = true;
-    unlink_conn(c);
+    list_remove(&c->server->conns, &c->link);
+    c->server->conn_count--;
     c->open_handles = c->stream != NULL ? 2 : 1;
     if (c->stream != NULL)
         stream_close(c->stream, on_closed);
     uv_close((uv_handle_t *)&c->timer, on_closed);
+}
+
+void http_conn_close_all(struct http_server *server)
+{
+    for (struct http_conn *c; (c = list_first(&server->conns, LINK)) != NULL;)
+        close_conn(c);
 }
 
 static bool is_idle(const struct http_conn *c)
@@ -69,11 +66,11 @@ static bool is_idle(const struct http_conn *c)
 bool http_conn_evict(struct http_server *server)
 {
     struct http_conn *oldest = NULL;
-    for (struct http_conn *c = server->conns; c != NULL; c = c->next)
+    for (struct http_conn *c = list_first(&server->conns, LINK); c != NULL; c = list_next(&c->link, LINK))
         if (is_idle(c) && (oldest == NULL || c->idle_since_ms <= oldest->idle_since_ms))
             oldest = c;
     if (oldest != NULL)
-        http_conn_close(oldest);
+        close_conn(oldest);
     return oldest != NULL;
 }
 
@@ -81,7 +78,7 @@ static void on_timeout(uv_timer_t *timer)
 {
     struct http_conn *c = timer->data;
     if (c->writing || c->have == 0 || c->reply.close) {
-        http_conn_close(c); /* does not read our answer, or has nothing to ask */
+        close_conn(c); /* does not read our answer, or has nothing to ask */
         return;
     }
     c->reply.close = true;
@@ -94,7 +91,7 @@ static void linger(struct http_conn *c)
 {
     c->have = 0;
     if (stream_shutdown(c->stream) < 0) {
-        http_conn_close(c);
+        close_conn(c);
         return;
     }
     uv_timer_start(&c->timer, on_timeout, LINGER_MS, 0);
@@ -109,7 +106,7 @@ static void on_written(uv_write_t *req, int status)
     if (c->closing)
         return;
     if (status < 0) {
-        http_conn_close(c);
+        close_conn(c);
         return;
     }
     if (c->reply.close) {
@@ -136,7 +133,7 @@ static void send_reply(struct http_conn *c)
     stream_read_stop(c->stream); /* pipelined requests wait in the kernel, where they have a bound */
     uv_timer_start(&c->timer, on_timeout, ANSWER_MS, 0);
     if (stream_write(c->stream, &c->write, bufs, r->body_len > 0 ? 2 : 1, on_written) < 0)
-        http_conn_close(c);
+        close_conn(c);
 }
 
 /*
@@ -165,13 +162,13 @@ static void upgrade(struct http_conn *c, const struct http_head *head, struct ht
     /* A fresh connection's buffer is empty, so this always fits; if it did not, the connection is useless. */
     struct ws *ws = stream_try_write(c->stream, &buf, 1) == len ? ws_adopt(s->loop, c->stream) : NULL;
     if (ws == NULL) {
-        http_conn_close(c);
+        close_conn(c);
         return;
     }
     c->stream = NULL;
     s->handlers->websocket(s->ctx, path, ws);
     ws_start(ws, c->buf + head->len, c->have - head->len);
-    http_conn_close(c);
+    close_conn(c);
 }
 
 /* --- requests --- */
@@ -237,7 +234,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         log_debug("http", peer, "connection failed", "why=\"%s\"", stream_why(c->stream, (int)n));
     }
     if (n < 0) { /* whole requests before the end are answered: it is not read while an answer is written */
-        http_conn_close(c);
+        close_conn(c);
     } else if (n > 0 && c->reply.close) {
         c->have = 0; /* lingering: whatever else comes is not wanted */
     } else if (n > 0) {
@@ -261,15 +258,12 @@ void http_conn_open(struct http_server *server, struct stream *take_stream)
     c->stream->tcp.data = c;
     uv_timer_init(io_loop_uv(server->loop), &c->timer);
     c->timer.data = c;
-    c->next = server->conns;
-    if (c->next != NULL)
-        c->next->prev = c;
-    server->conns = c;
+    list_prepend(&server->conns, &c->link);
     server->conn_count++;
     uv_tcp_nodelay(&c->stream->tcp, 1);
     uv_timer_start(&c->timer, on_timeout, HEAD_MS, 0); /* a TLS handshake counts as waiting for the head */
     if (server->tls != NULL && stream_secure(c->stream, server->tls, NULL, NULL) < 0)
-        http_conn_close(c);
+        close_conn(c);
     else
         stream_read_start(c->stream, alloc_cb, on_read);
 }

@@ -6,6 +6,7 @@
 
 #include <uv.h>
 
+#include "base/list.h"
 #include "http/reply.h"
 #include "http/upgrade.h"
 #include "io/http_server.h"
@@ -21,7 +22,7 @@ struct http_server {
     const struct http_handlers *handlers;
     void *ctx;
     struct stream_tls *tls; /* NULL: plain */
-    struct http_conn *conns; /* not upgraded ones */
+    struct list conns; /* not upgraded ones */
     size_t conn_count;
     bool closing;
 };
@@ -46,7 +47,8 @@ void http_answer_error(struct http_answer *r, unsigned status, bool head_only);
 
 /** Serve a connection that was accepted. */
 void http_conn_open(struct http_server *server, struct stream *take_stream);
-void http_conn_close(struct http_conn *conn);
+/** Close all that did not become websockets. */
+void http_conn_close_all(struct http_server *server);
 /** Close the connection that has waited longest without a byte of a request. @return false: all are busy */
 bool http_conn_evict(struct http_server *server);
 

@@ -111,7 +111,6 @@ void http_server_close(struct http_server *server)
     if (server == NULL || server->closing)
         return;
     server->closing = true;
-    for (struct http_conn *c = server->conns; c != NULL; c = server->conns)
-        http_conn_close(c);
+    http_conn_close_all(server);
     uv_close((uv_handle_t *)&server->listener, on_listener_closed);
 }
