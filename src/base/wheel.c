@@ -1,27 +1,11 @@
 /* base/wheel.c - see wheel.h */
 #include "base/wheel.h"
 
-enum { SLOT_BITS = 6, SLOT_MASK = WHEEL_SLOTS - 1 };
-
-static void list_init(struct wheel_timer *head)
-{
-    head->next = head->prev = head;
-}
-
-static bool list_empty(const struct wheel_timer *head)
-{
-    return head->next == head;
-}
+enum { SLOT_BITS = 6, SLOT_MASK = WHEEL_SLOTS - 1, LINK = offsetof(struct wheel_timer, link) };
 
 void wheel_init(struct wheel *wheel, uint64_t now_ms, uint32_t tick_ms)
 {
-    wheel->tick_ms = tick_ms;
-    wheel->now = now_ms / tick_ms;
-    wheel->count = 0;
-    for (size_t i = 0; i < WHEEL_LEVELS; i++)
-        wheel->occupied[i] = 0;
-    for (size_t i = 0; i < WHEEL_LEVELS * WHEEL_SLOTS; i++)
-        list_init(&wheel->slots[i]);
+    *wheel = (struct wheel){.tick_ms = tick_ms, .now = now_ms / tick_ms};
 }
 
 /* Put a timer, due after now, where it belongs. */
@@ -33,21 +17,17 @@ static void place(struct wheel *wheel, struct wheel_timer *timer)
         level++;
     /* beyond the wheel's reach it is dealt out again each time its top slot comes round */
     unsigned index = (unsigned)(timer->due >> (SLOT_BITS * level)) & SLOT_MASK;
-    struct wheel_timer *head = &wheel->slots[level * WHEEL_SLOTS + index];
     timer->slot = (uint16_t)(level * WHEEL_SLOTS + index);
-    timer->next = head;
-    timer->prev = head->prev;
-    head->prev->next = timer;
-    head->prev = timer;
+    timer->is_set = true;
+    list_append(&wheel->slots[timer->slot], &timer->link);
     wheel->occupied[level] |= (uint64_t)1 << index;
 }
 
 static void unlink_timer(struct wheel *wheel, struct wheel_timer *timer)
 {
-    timer->prev->next = timer->next;
-    timer->next->prev = timer->prev;
-    timer->next = timer->prev = NULL;
-    if (list_empty(&wheel->slots[timer->slot]))
+    timer->is_set = false;
+    list_remove(&wheel->slots[timer->slot], &timer->link);
+    if (list_is_empty(&wheel->slots[timer->slot]))
         wheel->occupied[timer->slot / WHEEL_SLOTS] &= ~((uint64_t)1 << timer->slot % WHEEL_SLOTS);
 }
 
@@ -70,7 +50,7 @@ void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t due_ms)
 }
 
 /* The slot of a level that the present tick lies in. */
-static struct wheel_timer *present_slot(struct wheel *wheel, unsigned level)
+static struct list *present_slot(struct wheel *wheel, unsigned level)
 {
     return &wheel->slots[level * WHEEL_SLOTS + ((unsigned)(wheel->now >> (SLOT_BITS * level)) & SLOT_MASK)];
 }
@@ -79,15 +59,15 @@ static struct wheel_timer *present_slot(struct wheel *wheel, unsigned level)
    reach, hence the look at the last. @return false when the budget ran out before */
 static bool cascade(struct wheel *wheel, unsigned level, size_t *budget)
 {
-    struct wheel_timer *head = present_slot(wheel, level), *last = head->prev;
-    while (!list_empty(head)) {
-        struct wheel_timer *timer = head->next;
+    struct list *slot = present_slot(wheel, level);
+    const struct list_link *last = slot->last;
+    for (struct wheel_timer *timer; (timer = list_first(slot, LINK)) != NULL;) {
         if (*budget == 0)
             return false;
         --*budget;
         unlink_timer(wheel, timer);
         place(wheel, timer);
-        if (timer == last)
+        if (&timer->link == last)
             break;
     }
     return true;
@@ -103,9 +83,8 @@ static bool finish_tick(struct wheel *wheel, size_t *budget, wheel_cb fire, void
         if (!cascade(wheel, level, budget))
             return false;
     }
-    struct wheel_timer *head = present_slot(wheel, 0);
-    while (!list_empty(head)) {
-        struct wheel_timer *timer = head->next;
+    struct list *slot = present_slot(wheel, 0);
+    for (struct wheel_timer *timer; (timer = list_first(slot, LINK)) != NULL;) {
         if (*budget == 0)
             return false;
         --*budget;

@@ -13,13 +13,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/list.h"
+
 enum { WHEEL_LEVELS = 6, WHEEL_SLOTS = 64 };
 
 /** Lives inside the caller's object; zeroed means not set. */
 struct wheel_timer {
-    struct wheel_timer *next, *prev;
+    struct list_link link; /**< of the slot's */
     uint64_t due; /**< ticks */
     uint16_t slot; /**< level * WHEEL_SLOTS + index: whose bit to clear when the slot empties */
+    bool is_set;
 };
 
 struct wheel {
@@ -27,13 +30,13 @@ struct wheel {
     uint64_t now; /**< ticks, all fired before this one, and with it unless a budget ran out */
     size_t count;
     uint64_t occupied[WHEEL_LEVELS];
-    struct wheel_timer slots[WHEEL_LEVELS * WHEEL_SLOTS]; /**< list heads */
+    struct list slots[WHEEL_LEVELS * WHEEL_SLOTS]; /**< timers */
 };
 
 /** The timer's owner may set and cancel any timers from inside. */
 typedef void (*wheel_cb)(void *ctx, struct wheel_timer *timer);
 
-/** @param tick_ms resolution, at least 1. The wheel holds pointers to itself: it must not be moved. */
+/** @param tick_ms resolution, at least 1. */
 void wheel_init(struct wheel *wheel, uint64_t now_ms, uint32_t tick_ms);
 /** Set or set anew; a due time already past fires with the next advance that reaches a new tick. */
 void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t due_ms);
@@ -41,7 +44,7 @@ void wheel_set(struct wheel *wheel, struct wheel_timer *timer, uint64_t due_ms);
 void wheel_cancel(struct wheel *wheel, struct wheel_timer *timer);
 static inline bool wheel_is_set(const struct wheel_timer *timer)
 {
-    return timer->next != NULL;
+    return timer->is_set;
 }
 /**
  * Fire what is due, earliest tick first; each timer is unset before its callback. Time going backwards does nothing.
