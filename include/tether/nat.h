@@ -92,6 +92,8 @@ void nat_out2in(struct nat *nat, uint8_t *packet, size_t len, const struct offlo
 enum { NAT_OWN_MAX = 64 };
 /** The server's own addresses beside the external one, which laptops may not reach. @return 0; -ENOBUFS: only the first were kept */
 int nat_set_own(struct nat *nat, const uint32_t *addrs, size_t count);
+/** The external link's MTU changed. @param mtu what a link of IPv4 cannot have is taken for the least it can */
+void nat_set_link_mtu(struct nat *nat, uint16_t mtu);
 /**
  * Packets that will be given soon: their flows are fetched into the cache, all at once instead of one wait after the other. Changes nothing
  * else, and packets may still turn out different.

@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,6 @@ enum { SEND_BUFFER = 4 * 1024 * 1024 };
 struct inject_raw {
     struct inject base;
     int link, own;
-    size_t mtu;
     int failed;               /* of the packet being sent: the first failure of its pieces */
     uint8_t segment[IP4_MAX_LEN], fragment[IP4_MAX_LEN];
 };
@@ -53,10 +53,10 @@ static void send_fitting(void *ctx, const uint8_t *packet, size_t len)
 {
     struct inject_raw *j = ctx;
     struct ip4_view v;
-    if (len <= j->mtu)
+    if (len <= j->base.mtu)
         send_one(j, packet, len);
     else if (ip4_parse((uint8_t *)(uintptr_t)packet, len, &v) != DROP_NONE ||
-             ip4_fragment(&v, j->mtu, j->fragment, sizeof j->fragment, send_one, j) == 0)
+             ip4_fragment(&v, j->base.mtu, j->fragment, sizeof j->fragment, send_one, j) == 0)
         j->failed = -EMSGSIZE;
 }
 
@@ -64,22 +64,25 @@ static int send_packet(struct inject *base, uint8_t *packet, size_t len, const s
 {
     struct inject_raw *inject = (struct inject_raw *)base;
     struct ip4_view v;
-    size_t pieces = 1;
+    size_t pieces = 0;
     inject->failed = 0;
-    if (offload->seg_len == 0 && !offload->partial && len >= IP4_MIN_LEN) {
-        send_fitting(inject, packet, len);
+    if (offload->seg_len == 0 && !offload->partial && len >= IP4_MIN_LEN && len <= base->mtu) {
+        send_one(inject, packet, len);
         return inject->failed;
     }
     if (ip4_parse(packet, len, &v) != DROP_NONE)
         return -EINVAL;
-    size_t headers = v.header_len + v.l4_header_len;
-    if (offload->seg_len == 0) {
-        ip4_set_l4_csum(&v);
-        send_fitting(inject, packet, v.len);
-    } else if (v.proto == IP_PROTO_TCP && headers + offload->seg_len > inject->mtu) {
-        pieces = tcp_segment(&v, inject->mtu, inject->segment, sizeof inject->segment, send_one, inject);
-    } else {
+    const size_t headers = v.header_len + v.l4_header_len, wire_len = offload->seg_len != 0 ? headers + offload->seg_len : v.len;
+    /* Beyond the MTU because that fell after the connection began, or because a router reassembled it: its sender need not know. */
+    if (v.proto == IP_PROTO_TCP && wire_len > base->mtu && (offload->partial || ip4_l4_csum_ok(&v)))
+        pieces = tcp_segment(&v, base->mtu, inject->segment, sizeof inject->segment, send_one, inject);
+    else if (offload->seg_len != 0)
         pieces = ip4_segment(&v, offload->seg_len, inject->segment, sizeof inject->segment, send_fitting, inject);
+    if (offload->seg_len == 0 && pieces == 0) {
+        pieces = 1;
+        if (offload->partial)
+            ip4_set_l4_csum(&v);
+        send_fitting(inject, packet, v.len);
     }
     return pieces == 0 ? -EMSGSIZE : inject->failed;
 }
@@ -101,7 +104,8 @@ int inject_raw_open(const char *ifname, size_t mtu, struct inject **ret_inject, 
     struct inject_raw *j = calloc(1, sizeof *j);
     if (j == NULL)
         return -ENOMEM;
-    j->base.ops = &ops, j->link = raw_socket(), j->own = raw_socket(), j->mtu = mtu;
+    j->base = (struct inject){.ops = &ops, .mtu = mtu, .ifindex = (int)if_nametoindex(ifname)};
+    j->link = raw_socket(), j->own = raw_socket();
     int failed = j->link < 0 ? j->link : j->own < 0 ? j->own : 0;
     if (failed == 0 && setsockopt(j->link, SOL_SOCKET, SO_BINDTODEVICE, ifname, (socklen_t)strlen(ifname) + 1) < 0)
         failed = -errno;

@@ -2,9 +2,16 @@
 #include "io/link_priv.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "tether/packet.h"
+
+enum { INJECT_MTU_MIN = 68 }; /* RFC 791 section 3.2 */
 
 int capture_open(struct io_loop *loop, const char *ifname, const struct capture_filter *filter, enum link_kind kind,
                  capture_cb cb, void *ctx, struct capture **ret_capture, struct err *err)
@@ -58,6 +65,30 @@ int inject_open(const char *ifname, uint32_t addr, size_t mtu, enum link_kind ki
     if (failed == 0)
         inject_set_own(*ret_inject, &addr, 1);
     return failed;
+}
+
+/* By index, for a name may come to mean another interface. @return 0: it is gone */
+static size_t mtu_of(int ifindex)
+{
+    struct ifreq req = {0};
+    int fd = if_indextoname((unsigned)ifindex, req.ifr_name) == NULL ? -1 : socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return 0;
+    int failed = ioctl(fd, SIOCGIFMTU, &req);
+    close(fd);
+    return failed || req.ifr_mtu < 0 ? 0 : (size_t)req.ifr_mtu;
+}
+
+size_t inject_follow(struct inject *inject)
+{
+    const size_t mtu = mtu_of(inject->ifindex);
+    for (struct inject *j = inject; j != NULL; j = j->portable) {
+        if (mtu >= INJECT_MTU_MIN)
+            j->mtu = mtu < IP4_MAX_LEN ? mtu : IP4_MAX_LEN;
+        if (j->ops->follow != NULL)
+            j->ops->follow(j);
+    }
+    return inject->mtu;
 }
 
 void inject_set_own(struct inject *inject, const uint32_t *addrs, size_t count)

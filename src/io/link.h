@@ -66,6 +66,12 @@ const char *inject_name(const struct inject *inject);
  *         routing; of a packet that became many, the first failure
  */
 int inject_send(struct inject *inject, uint8_t *packet, size_t len, const struct offload *offload);
+/**
+ * Follow the interface, whose MTU and link-layer address may change while it is in use. To be called once a second.
+ *
+ * @return its MTU; as it was when the interface is gone
+ */
+size_t inject_follow(struct inject *inject);
 /** Our further addresses, those beyond INJECT_OWN_MAX are left out: packets to them go by the loopback too. */
 void inject_set_own(struct inject *inject, const uint32_t *addrs, size_t count);
 void inject_close(struct inject *inject);

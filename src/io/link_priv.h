@@ -26,11 +26,14 @@ struct capture {
 struct inject_ops {
     const char *name;
     int (*send)(struct inject *inject, uint8_t *packet, size_t len, const struct offload *offload);
+    void (*follow)(struct inject *inject); /**< the interface, beyond its MTU; NULL: there is nothing more */
     void (*close)(struct inject *inject);
 };
 /** The beginning of each kind of injector. */
 struct inject {
     const struct inject_ops *ops;
+    int ifindex;
+    size_t mtu;              /**< of the interface, followed */
     struct inject *portable; /**< what an injector gives the packets to that it cannot send itself; NULL: there is none */
     uint32_t own[INJECT_OWN_MAX];
     size_t own_count;

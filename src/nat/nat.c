@@ -163,6 +163,11 @@ int nat_set_own(struct nat *nat, const uint32_t *addrs, size_t count)
     return nat_policy_set_own(&nat->policy, nat->config.external, addrs, count);
 }
 
+void nat_set_link_mtu(struct nat *nat, uint16_t mtu)
+{
+    nat->config.link_mtu = mtu < LINK_MTU_MIN ? LINK_MTU_MIN : mtu;
+}
+
 /* A few milliseconds of work; after a storm, or a large session's end, the rest is left to packets and later ticks. */
 enum { EXPIRE_PER_TICK = 8192 };
 

@@ -190,6 +190,17 @@ static const struct http_handlers page_handlers = {.json = on_page_json, .page =
 
 /* --- life --- */
 
+/* The interface's MTU may change while laptops use it; the kernel's NAT sees to that by itself. */
+static void follow_link(struct server *s)
+{
+    const uint16_t before = s->setup.link_mtu, now = s->inject != NULL ? server_setup_mtu(inject_follow(s->inject)) : before;
+    if (now == before)
+        return;
+    s->setup.link_mtu = s->welcome.mtu = now;
+    nat_set_link_mtu(s->nat, now);
+    log_info("server", NULL, "mtu", "interface=%s mtu=%u before=%u", s->setup.iface, now, before);
+}
+
 /* They come and go with interfaces, so they are asked for again and again. */
 static void learn_own_addresses(struct server *s)
 {
@@ -206,6 +217,7 @@ static void on_tick(void *ctx)
     struct server *s = ctx;
     for (size_t i = 0; i < s->carriers; i++) /* what this closes leaves the list later, from the loop */
         carrier_tick(s->carrier[i]);
+    follow_link(s);
     nat_tick(s->nat, io_now_ms(s->loop));
     if (s->ticks++ % OWN_ADDRESSES_TICKS == 0)
         learn_own_addresses(s);

@@ -80,6 +80,11 @@ static int parse_kind(const char *option, const char *text, const char *portable
     return 0;
 }
 
+uint16_t server_setup_mtu(size_t mtu)
+{
+    return (uint16_t)(mtu < 576 ? 576 : mtu > UINT16_MAX ? UINT16_MAX : mtu); /* RFC 791 section 3.2: every host takes that much */
+}
+
 static int check_iface(const struct server_config *c, struct server_setup *u, struct err *err)
 {
     struct host_iface iface;
@@ -97,7 +102,7 @@ static int check_iface(const struct server_config *c, struct server_setup *u, st
         return err_set(err, -EADDRNOTAVAIL, "%s has no IPv4 address; give it one, or name another with --iface", c->iface);
     u->iface = c->iface;
     u->external = u->nat.config.external = iface.addr;
-    u->link_mtu = u->nat.config.link_mtu = (uint16_t)(iface.mtu < 576 ? 576 : iface.mtu > 65535 ? 65535 : iface.mtu);
+    u->link_mtu = u->nat.config.link_mtu = server_setup_mtu(iface.mtu > 0 ? (size_t)iface.mtu : 0);
     return 0;
 }
 

@@ -35,6 +35,8 @@ struct server_setup {
     uint8_t key[TLS_KEY_LEN];
     char key_text[KEY_TEXT_LEN + 1];
 };
+/** The MTU that laptops and NAT go by on an interface of this one. */
+uint16_t server_setup_mtu(size_t mtu);
 /** @return 0, -errno or ROLE_BAD_USAGE with err */
 int server_setup_check(const struct role_common *common, const struct server_config *config,
                        struct server_setup *ret_setup, struct err *err);

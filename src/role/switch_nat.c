@@ -196,6 +196,8 @@ void switch_nat_tick(struct switch_role *sw)
     sw->nat->asks_left = ASKS_PER_S;
     if (++sw->nat->ticks % OWN_EVERY_TICKS == 0)
         learn_own_addresses(sw->nat);
+    const size_t mtu = inject_follow(sw->nat->inject);
+    nat_set_link_mtu(sw->nat->nat, (uint16_t)(mtu < GUEST_MTU ? mtu : GUEST_MTU));
     nat_tick(sw->nat->nat, io_now_ms(sw->loop));
 }
 

@@ -210,6 +210,41 @@ static void only_what_fits_leaves_whole(void **state)
     assert_int_equal(send_build(lab, &b, 0), -EMSGSIZE);
 }
 
+/* An MTU that falls under connections which know the former one. */
+static void the_mtu_is_followed(struct lab *lab, enum link_kind kind)
+{
+    open_pair(lab, kind);
+    struct build large = tcp_of(0, TOTAL), one = tcp_of(TOTAL, SEGMENT), finished = tcp_of(TOTAL + SEGMENT, SEGMENT);
+    one.frag = finished.frag = 0x4000;
+    finished.partial_csum = false;
+    assert_int_equal(run("ip link set v0 mtu 1300 && ip link set v1 mtu 1300"), 0);
+    assert_int_equal(inject_follow(lab->inject), 1300);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(send_build(lab, &large, SEGMENT), 0);
+        assert_int_equal(send_build(lab, &one, 0), 0);
+        assert_int_equal(send_build(lab, &finished, 0), 0);
+        settle(lab, TOTAL + 2 * SEGMENT);
+        assert_int_equal(lab->got.bytes, TOTAL + 2 * SEGMENT);
+        assert_int_equal(lab->got.bad, 0);
+        assert_in_range(lab->got.largest, 1280, 1300);
+        lab->got = (struct got){0};
+    }
+    assert_int_equal(run("ip link del v0"), 0);
+    assert_int_equal(inject_follow(lab->inject), 1300);
+}
+
+static void mtu_followed_by_packet(void **state)
+{
+    no_offloads();
+    the_mtu_is_followed(*state, LINK_PACKET);
+}
+
+static void mtu_followed_by_the_portable_pair(void **state)
+{
+    no_offloads();
+    the_mtu_is_followed(*state, LINK_PORTABLE);
+}
+
 static void the_filter_passes_its_own_and_nothing_else(struct lab *lab, enum link_kind kind)
 {
     open_pair(lab, kind);
@@ -267,6 +302,8 @@ int main(void)
         T(datagrams_by_packet),
         T(datagrams_by_the_portable_pair),
         T(only_what_fits_leaves_whole),
+        T(mtu_followed_by_packet),
+        T(mtu_followed_by_the_portable_pair),
         T(filter_of_packet),
         T(filter_of_pcap),
         T(what_is_not_there_is_named),

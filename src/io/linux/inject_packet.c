@@ -27,16 +27,15 @@ enum { SEND_BUFFER = 8 * 1024 * 1024 };
 struct inject_packet {
     struct inject base;
     struct nexthop *nexthop;
-    int fd, ifindex;
-    size_t mtu;
-    uint8_t mac[ETH_ALEN];
+    int fd;
+    uint8_t mac[ETH_ALEN]; /* ours */
 };
 
 /* Goes whole? Large, made of segments that fit the link, and to somebody else. */
 static bool goes_whole(const struct inject_packet *j, struct ip4_view *v, uint8_t *packet, size_t len, const struct offload *offload)
 {
     return offload->seg_len != 0 && ip4_parse(packet, len, v) == DROP_NONE && ip4_view_offload(v, offload) == DROP_NONE &&
-           v->len - v->header_len - v->l4_header_len > offload->seg_len && ip4_wire_len(v, offload->seg_len) <= j->mtu &&
+           v->len - v->header_len - v->l4_header_len > offload->seg_len && ip4_wire_len(v, offload->seg_len) <= j->base.mtu &&
            !inject_is_own(&j->base, v->dst);
 }
 
@@ -75,23 +74,35 @@ static void close_both(struct inject *base)
     free(j);
 }
 
-static const struct inject_ops ops = {.name = "packet", .send = send_packet, .close = close_both};
-
-/* Bound with protocol 0, it sends and never receives. */
-static int open_socket(struct inject_packet *j, const char *ifname)
+/* @return our address's kind, or -errno */
+static int learn_mac(struct inject_packet *j)
 {
     struct ifreq req = {0};
-    int on = 1, buffer = SEND_BUFFER;
-    struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_ifindex = j->ifindex};
+    if (if_indextoname((unsigned)j->base.ifindex, req.ifr_name) == NULL || ioctl(j->fd, SIOCGIFHWADDR, &req) < 0)
+        return -errno;
+    memcpy(j->mac, req.ifr_hwaddr.sa_data, ETH_ALEN);
+    return req.ifr_hwaddr.sa_family;
+}
+
+static void follow(struct inject *base)
+{
+    learn_mac((struct inject_packet *)base);
+}
+
+static const struct inject_ops ops = {.name = "packet", .send = send_packet, .follow = follow, .close = close_both};
+
+/* Bound with protocol 0, it sends and never receives. */
+static int open_socket(struct inject_packet *j)
+{
+    int on = 1, buffer = SEND_BUFFER, kind;
+    struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_ifindex = j->base.ifindex};
     j->fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (j->fd < 0)
         return -errno;
-    memcpy(req.ifr_name, ifname, strnlen(ifname, IFNAMSIZ - 1));
-    if (ioctl(j->fd, SIOCGIFHWADDR, &req) < 0)
-        return -errno;
-    if (req.ifr_hwaddr.sa_family != ARPHRD_ETHER || setsockopt(j->fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on) < 0)
+    if ((kind = learn_mac(j)) < 0)
+        return kind;
+    if (kind != ARPHRD_ETHER || setsockopt(j->fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on) < 0)
         return -ENOTSUP;
-    memcpy(j->mac, req.ifr_hwaddr.sa_data, ETH_ALEN);
     setsockopt(j->fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer); /* only a wish */
     return bind(j->fd, (struct sockaddr *)&at, sizeof at) < 0 ? -errno : 0;
 }
@@ -101,10 +112,11 @@ int inject_packet_open(const char *ifname, uint32_t addr, size_t mtu, struct inj
     struct inject_packet *j = calloc(1, sizeof *j);
     if (j == NULL)
         return -ENOMEM;
-    j->base.ops = &ops, j->fd = -1, j->mtu = mtu, j->ifindex = (int)if_nametoindex(ifname);
-    int failed = j->ifindex == 0 ? -errno : open_socket(j, ifname);
+    j->base = (struct inject){.ops = &ops, .mtu = mtu, .ifindex = (int)if_nametoindex(ifname)};
+    j->fd = -1;
+    int failed = j->base.ifindex == 0 ? -errno : open_socket(j);
     if (!failed)
-        failed = nexthop_new(j->ifindex, addr, &j->nexthop);
+        failed = nexthop_new(j->base.ifindex, addr, &j->nexthop);
     if (failed == -EPERM || failed == -EACCES)
         err_set(err, failed, "sending on %s needs root (CAP_NET_RAW): run it with sudo", ifname);
     else if (failed == -ENOTSUP)

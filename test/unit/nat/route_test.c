@@ -78,6 +78,27 @@ static void nat_tells_the_mtu_when_a_packet_with_df_is_too_big(void **state)
     net_done(n);
 }
 
+static void nat_follows_a_link_whose_mtu_changes(void **state)
+{
+    (void)state;
+    struct net *n = net_defaults();
+    net_start(n);
+    struct build b = udp_to(REMOTE, 1000);
+    b.payload_len = 1500 - 28;
+    b.frag = 0x4000;
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    nat_set_link_mtu(n->nat, 1400);
+    net_out(n, A, &b);
+    assert_refused(n, DROP_TOO_BIG, ICMP_UNREACHABLE, ICMP_NEED_FRAG);
+    assert_int_equal(build_get16(got_l4(n) + 6), 1400);
+    nat_set_link_mtu(n->nat, 0); /* no link of IPv4 */
+    net_out(n, A, &b);
+    assert_int_equal(build_get16(got_l4(n) + 6), 576);
+    nat_set_link_mtu(n->nat, 1500);
+    assert_int_equal(net_out(n, A, &b), NAT_FORWARD);
+    net_done(n);
+}
+
 static void nat_judges_datagrams_that_travel_together_by_their_own_length(void **state)
 {
     (void)state;
@@ -342,6 +363,7 @@ int main(void)
         T(nat_answers_time_exceeded_when_the_ttl_ends_here),
         T(nat_drops_what_it_cannot_carry),
         T(nat_tells_the_mtu_when_a_packet_with_df_is_too_big),
+        T(nat_follows_a_link_whose_mtu_changes),
         T(nat_clamps_the_mss_both_ways),
         T(nat_judges_datagrams_that_travel_together_by_their_own_length),
         T(nat_drops_packets_that_contradict_what_comes_beside_them),
