@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "io/message.h"
 #include "io/stream.h"
 #include "io/tls_psk.h"
 #include "io/ws.h"
@@ -44,8 +45,7 @@ struct leg {
     struct ws_url url;
     struct ws *ws; /* NULL: closed */
     bool open;
-    uint8_t *message; /* gathered; a message that comes in one piece is not copied */
-    size_t message_len;
+    struct message message; /* arriving on it */
     struct early *early, *early_tail; /* for this leg, from the other */
     size_t early_bytes;
     uint64_t messages, bytes, dropped;
@@ -123,21 +123,12 @@ static void pass_on(struct leg *to, enum ws_opcode opcode, const uint8_t *data, 
 static void on_data(void *ctx, enum ws_opcode opcode, const uint8_t *data, size_t len, bool fin)
 {
     struct leg *leg = ctx;
-    if (fin && leg->message_len == 0) {
-        pass_on(leg->other, opcode, data, len);
-        return;
-    }
-    if (len > MESSAGE_MAX - leg->message_len) {
-        ws_close(leg->ws, WS_CLOSE_TOO_BIG, "message too long");
-        return;
-    }
-    memcpy(leg->message + leg->message_len, data, len);
-    leg->message_len += len;
-    if (fin) {
-        len = leg->message_len;
-        leg->message_len = 0;
-        pass_on(leg->other, opcode, leg->message, len);
-    }
+    struct span whole;
+    int got = message_add(&leg->message, data, len, fin, &whole);
+    if (got > 0)
+        pass_on(leg->other, opcode, whole.data, whole.len);
+    else if (got < 0)
+        ws_close(leg->ws, WS_CLOSE_TOO_BIG, got == -EMSGSIZE ? "message too long" : "out of memory");
 }
 
 static void on_drained(void *ctx)
@@ -192,7 +183,7 @@ static void on_closed(void *ctx, int code, const char *reason)
     bool ours = code >= 4000 && code <= 4999 && code != WS_CLOSE_OTHER_LEG;
     leg->ws = NULL;
     leg->open = false;
-    leg->message_len = 0;
+    message_restart(&leg->message);
     forget_early(leg);
     if (code != WS_CLOSE_OTHER_LEG)
         log_info("relay", leg->name, "relay down", "code=%d reason=\"%s\"", code, reason);
@@ -234,9 +225,7 @@ static void on_signal(void *ctx, int signo)
 
 static int prepare_leg(struct relay *r, struct leg *leg, const char *name, const char *url, struct leg *other, struct err *err)
 {
-    *leg = (struct leg){.relay = r, .other = other, .name = name, .message = malloc(MESSAGE_MAX)};
-    if (leg->message == NULL)
-        return -ENOMEM;
+    *leg = (struct leg){.relay = r, .other = other, .name = name, .message = {.max = MESSAGE_MAX}};
     if (url == NULL) {
         err_set(err, -EINVAL, "--remote URL is needed: the server's address, e.g. ws://203.0.113.5:8080");
         return ROLE_BAD_USAGE;
@@ -276,8 +265,8 @@ static int run(const struct role_common *common, const void *config, struct err 
     io_timer_close(r.retry);
     io_loop_free(r.loop);
     stream_tls_free(r.way.tls);
-    free(r.local.message);
-    free(r.remote.message);
+    message_done(&r.local.message);
+    message_done(&r.remote.message);
     return failed;
 }
 

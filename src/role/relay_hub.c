@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "io/message.h"
 #include "io/stream.h"
 #include "io/tls_psk.h"
 #include "io/ws.h"
@@ -29,8 +30,7 @@ struct leg {
     bool open;
     struct io_timer *retry;
     uint64_t backoff_ms, up_since_ms;
-    uint8_t *message; /* gathered; a message that comes in one piece is not copied */
-    size_t message_len;
+    struct message message; /* arriving on it */
 };
 
 struct hub {
@@ -75,23 +75,14 @@ static void whole_message(struct leg *leg, const uint8_t *data, size_t len)
 static void on_data(void *ctx, enum ws_opcode opcode, const uint8_t *data, size_t len, bool fin)
 {
     struct leg *leg = ctx;
+    struct span whole;
     if (opcode != WS_BINARY)
         return;
-    if (fin && leg->message_len == 0) {
-        whole_message(leg, data, len);
-        return;
-    }
-    if (len > MESSAGE_MAX - leg->message_len) {
-        ws_close(leg->ws, WS_CLOSE_TOO_BIG, "message too long");
-        return;
-    }
-    memcpy(leg->message + leg->message_len, data, len);
-    leg->message_len += len;
-    if (fin) {
-        len = leg->message_len;
-        leg->message_len = 0;
-        whole_message(leg, leg->message, len);
-    }
+    int got = message_add(&leg->message, data, len, fin, &whole);
+    if (got > 0)
+        whole_message(leg, whole.data, whole.len);
+    else if (got < 0)
+        ws_close(leg->ws, WS_CLOSE_TOO_BIG, got == -EMSGSIZE ? "message too long" : "out of memory");
 }
 
 static void on_open(void *ctx)
@@ -119,7 +110,7 @@ static void on_closed(void *ctx, int code, const char *reason)
     bool was_open = leg->open;
     leg->ws = NULL;
     leg->open = false;
-    leg->message_len = 0;
+    message_restart(&leg->message);
     if (h->stopping)
         return;
     if (mesh_board_ended(&h->board, leg->index, gone))
@@ -159,9 +150,7 @@ static int prepare(struct hub *h, const char *const *urls, size_t count, const c
     }
     for (size_t i = 0; i < count; i++) {
         struct leg *leg = &h->leg[h->legs++];
-        *leg = (struct leg){.hub = h, .index = i, .backoff_ms = BACKOFF_MIN_MS, .message = malloc(MESSAGE_MAX)};
-        if (leg->message == NULL)
-            return -ENOMEM;
+        *leg = (struct leg){.hub = h, .index = i, .backoff_ms = BACKOFF_MIN_MS, .message = {.max = MESSAGE_MAX}};
         if (ws_url_parse(urls[i], &leg->url, err) < 0)
             return ROLE_BAD_USAGE;
         tls = tls || leg->url.tls;
@@ -194,7 +183,7 @@ int relay_hub_run(const char *const *urls, size_t count, const char *ca, struct 
         io_loop_free(h->loop);
         stream_tls_free(h->way.tls);
         for (size_t i = 0; i < h->legs; i++)
-            free(h->leg[i].message);
+            message_done(&h->leg[i].message);
     }
     free(h);
     return failed;

@@ -15,7 +15,6 @@
 #include "tunnel/ether_flow.h"
 
 enum {
-    FRAME_TOO_LONG = SWITCH_FRAME_MAX + 1,
     WIRE_BYTES = 128 * 1024, TURN_BYTES = 256 * 1024, AGE_US = 10 * 1000 * 1000,
     PORT_FLOWS = FAIRQ_FLOWS / 2, /* of the queue; of more ports than that some share a turn */
 };
@@ -30,18 +29,6 @@ static void list(struct switch_guest *g)
 
 /* --- from a guest --- */
 
-static void gather(struct switch_guest *g, const uint8_t *data, size_t len)
-{
-    if (g->gathered == NULL)
-        g->gathered = malloc(SWITCH_FRAME_MAX);
-    if (g->gathered == NULL || len > SWITCH_FRAME_MAX - g->gathered_len) {
-        g->gathered_len = FRAME_TOO_LONG;
-        return;
-    }
-    memcpy(g->gathered + g->gathered_len, data, len);
-    g->gathered_len += len;
-}
-
 static void on_frame(struct switch_guest *g, const uint8_t *data, size_t len)
 {
     struct switch_role *sw = g->sw;
@@ -54,6 +41,7 @@ static void on_frame(struct switch_guest *g, const uint8_t *data, size_t len)
 static void on_data(void *ctx, enum ws_opcode opcode, const uint8_t *data, size_t len, bool fin)
 {
     struct switch_guest *g = ctx;
+    struct span frame;
     g->read += len;
     list(g);
     if (g->read >= TURN_BYTES && !g->paused) {
@@ -64,18 +52,8 @@ static void on_data(void *ctx, enum ws_opcode opcode, const uint8_t *data, size_
         g->sw->texts += fin;
         return;
     }
-    if (fin && g->gathered_len == 0 && len <= SWITCH_FRAME_MAX) {
-        on_frame(g, data, len);
-        return;
-    }
-    if (g->gathered_len != FRAME_TOO_LONG)
-        gather(g, data, len);
-    if (!fin)
-        return;
-    size_t whole = g->gathered_len;
-    g->gathered_len = 0;
-    if (whole != FRAME_TOO_LONG)
-        on_frame(g, g->gathered, whole);
+    if (message_add(&g->message, data, len, fin, &frame) > 0) /* one that is too long is lost, as on a wire */
+        on_frame(g, frame.data, frame.len);
 }
 
 /* --- to a guest --- */
@@ -182,7 +160,7 @@ static void on_closed(void *ctx, int code, const char *reason)
     if (g->tap != NULL)
         tun_close(g->tap);
     fairq_done(&g->queue);
-    free(g->gathered);
+    message_done(&g->message);
     free(g);
 }
 
@@ -223,7 +201,7 @@ static void on_websocket(void *ctx, const char *path, struct ws *ws)
         free(g);
         return;
     }
-    *g = (struct switch_guest){.sw = sw, .ws = ws, .port = port};
+    *g = (struct switch_guest){.sw = sw, .ws = ws, .port = port, .message = {.max = SWITCH_FRAME_MAX}};
     fairq_init(&g->queue, sw->pool, SWITCH_GUEST_ROOM, AGE_US, sw->queue_key);
     g->queue.ether = true;
     if (sw->setup.tap_per_guest && switch_tap_plug(g) < 0) {

@@ -9,6 +9,7 @@
 #include "io/host.h"
 #include "io/http_server.h"
 #include "io/lines.h"
+#include "io/message.h"
 #include "io/stream.h"
 #include "io/tun.h"
 #include "io/ws.h"
@@ -30,8 +31,7 @@ struct switch_guest {
     bool paused;               /* it said enough in this turn */
     size_t read;               /* bytes, in this turn */
     struct fairq queue;        /* frames for it that its websocket has no room for yet */
-    uint8_t *gathered;         /* a message that comes in pieces; NULL until there was one */
-    size_t gathered_len;       /* above SWITCH_FRAME_MAX: too long, the rest is thrown away */
+    struct message message;    /* arriving from it: a frame */
     uint64_t frames_in, bytes_in, frames_out, bytes_out;
     uint64_t dropped;          /* to it, for want of memory or of a websocket; the queue counts its own */
 };
