@@ -2,34 +2,26 @@
 #include "io/carrier.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "io/plain.h"
 #include "tunnel/mesh.h"
 #include "tunnel/path_datagram.h"
 
-enum {
-    HANDSHAKE_US = 20 * 1000 * 1000, /* a phone may still be waking its other leg */
-    MESSAGE_MAX = 96 * 1024,         /* plain: base64 of the largest packet with line breaks */
-    PACKET_MAX = 65535,
-};
+enum { HANDSHAKE_US = 20 * 1000 * 1000 }; /* a phone may still be waking its other leg */
 
 struct carrier {
     struct io_loop *loop;
     const struct carrier_wire *wire;
     void *wire_ctx;
-    struct tls *tls; /* NULL: plain */
+    struct tls *tls;     /* NULL: plain */
+    struct plain *plain; /* NULL: keyed */
     struct path path;
     const struct carrier_events *events;
     void *ctx, *owner;
     uint64_t opened_us, heard; /* messages that TLS found genuine */
     bool client, closing, started, secure;
     int failure;
-    bool text;                /* plain: the far end speaks base64 */
-    EVP_ENCODE_CTX *base64;   /* plain */
-    uint8_t *message;         /* plain: the message being gathered, then its packet behind it */
-    size_t message_len;
 };
 
 static void fail(struct carrier *c, int failure)
@@ -86,54 +78,24 @@ const char *carrier_failure_text(int failure)
 
 static int send_plain(struct carrier *c, const uint8_t *packet, size_t len)
 {
-    if (!c->text)
-        return c->wire->send(c->wire_ctx, WS_BINARY, packet, len);
-    uint8_t *out = c->message + MESSAGE_MAX;
-    int n = EVP_EncodeBlock(out, packet, (int)len);
-    return c->wire->send(c->wire_ctx, WS_TEXT, out, (size_t)n);
-}
-
-/* Base64 with line breaks anywhere (older peers wrap at 76 columns); EVP_Decode skips them. -1: not base64. */
-static int decode(struct carrier *c, uint8_t *out)
-{
-    int len = 0, rest = 0;
-    EVP_DecodeInit(c->base64);
-    if (EVP_DecodeUpdate(c->base64, out, &len, c->message, (int)c->message_len) < 0 ||
-        EVP_DecodeFinal(c->base64, out + len, &rest) < 0)
-        return -1;
-    return len + rest;
-}
-
-static void whole_message(struct carrier *c, enum ws_opcode opcode)
-{
-    uint8_t *packet = c->message;
-    int len = (int)c->message_len;
-    if (opcode == WS_TEXT) {
-        packet = c->message + MESSAGE_MAX;
-        len = decode(c, packet);
-    }
-    c->message_len = 0;
-    /* A TLS hello, or a keyed node's word to its hub: it wants a key. A station's address may begin like the former. */
-    if (opcode == WS_BINARY && len >= 3 && (c->path.ether ? packet[0] == MESH_MAGIC : packet[0] == 0x16 && packet[1] == 0x03)) {
-        fail(c, -EPROTOTYPE);
-        return;
-    }
-    if (len <= 0 || len > PACKET_MAX)
-        return; /* data, not an accident: nothing to forward */
-    c->text = opcode == WS_TEXT;
-    path_receive_packet(&c->path, packet, (size_t)len, io_now_us());
+    enum ws_opcode opcode;
+    struct span message = plain_message(c->plain, packet, len, &opcode);
+    return c->wire->send(c->wire_ctx, opcode, message.data, message.len);
 }
 
 static void receive_plain(struct carrier *c, enum ws_opcode opcode, const uint8_t *data, size_t len, bool fin)
 {
-    if (len > MESSAGE_MAX - c->message_len) {
+    uint8_t *packet;
+    int packet_len = plain_receive(c->plain, opcode, data, len, fin, &packet);
+    if (packet_len < 0)
         carrier_close(c, WS_CLOSE_TOO_BIG, "longer than any packet");
+    if (packet_len <= 0)
         return;
-    }
-    memcpy(c->message + c->message_len, data, len);
-    c->message_len += len;
-    if (fin)
-        whole_message(c, opcode);
+    /* A TLS hello, or a keyed node's word to its hub: it wants a key. A station's address may begin like the former. */
+    if (opcode == WS_BINARY && packet_len >= 3 && (c->path.ether ? packet[0] == MESH_MAGIC : packet[0] == 0x16 && packet[1] == 0x03))
+        fail(c, -EPROTOTYPE);
+    else
+        path_receive_packet(&c->path, packet, (size_t)packet_len, io_now_us());
 }
 
 /* --- keyed: TLS inside --- */
@@ -202,8 +164,7 @@ static void release(struct carrier *c)
 {
     tls_free(c->tls);
     path_done(&c->path);
-    EVP_ENCODE_CTX_free(c->base64);
-    free(c->message);
+    plain_free(c->plain);
     free(c);
 }
 
@@ -389,9 +350,8 @@ static int prepare(struct carrier *c, struct tls_context *tls)
             tls_headroom(c->tls, c->wire->head_len);
         return failed;
     }
-    c->base64 = EVP_ENCODE_CTX_new();
-    c->message = malloc(2 * MESSAGE_MAX);
-    return c->base64 == NULL || c->message == NULL ? -ENOMEM : 0;
+    c->plain = plain_new();
+    return c->plain == NULL ? -ENOMEM : 0;
 }
 
 static struct carrier *make(struct io_loop *loop, const struct carrier_wire *wire, void *wire_ctx, struct tls_context *tls,
