@@ -26,52 +26,11 @@ struct carrier {
 
 static void fail(struct carrier *c, int failure)
 {
-    static const struct {
-        int failure, ws_code;
-        const char *reason;
-    } words[] = {
-        {-EKEYREJECTED, WS_CLOSE_WRONG_KEY, "wrong key"},
-        {-EPROTOTYPE, WS_CLOSE_NO_KEY_SPOKEN, "one side is --plain, the other is not"},
-        {-EAFNOSUPPORT, WS_CLOSE_LAYER, "one side runs with --tap, the other does not"},
-        {-EPROTONOSUPPORT, WS_CLOSE_VERSION, "the two sides are different versions of tether"},
-        {-EUSERS, WS_CLOSE_BUSY, "the server has no room for another laptop"},
-        {-ETIMEDOUT, WS_CLOSE_GOING_AWAY, "no answer"},
-        {-EPIPE, WS_CLOSE_NORMAL, "the other side left"},
-    };
+    const struct carrier_failure *f = carrier_failure_of(failure);
     if (c->closing)
         return;
     c->failure = failure;
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (words[i].failure == failure) {
-            carrier_close(c, words[i].ws_code, words[i].reason);
-            return;
-        }
-    }
-    carrier_close(c, WS_CLOSE_PROTOCOL, "not tether's protocol");
-}
-
-const char *carrier_failure_text(int failure)
-{
-    switch (failure) {
-    case 0:
-        return "closed";
-    case -EKEYREJECTED:
-        return "wrong key: the laptop and the server do not have the same one";
-    case -EPROTOTYPE:
-        return "one side runs with --plain, the other does not";
-    case -EAFNOSUPPORT:
-        return "one side runs with --tap, the other does not";
-    case -EPROTONOSUPPORT:
-        return "the two sides are different versions of tether";
-    case -EUSERS:
-        return "the server has no room for another laptop";
-    case -ETIMEDOUT:
-        return "no answer";
-    case -EPIPE:
-        return "the other side left";
-    default:
-        return "the other side does not speak tether's protocol";
-    }
+    carrier_close(c, f->ws_code, f->reason);
 }
 
 /* --- plain: one message is one packet --- */
@@ -168,31 +127,12 @@ static void release(struct carrier *c)
     free(c);
 }
 
-/* The far end's reason, where its close code carries one of ours. */
-static int failure_of_code(int code)
-{
-    switch (code) {
-    case WS_CLOSE_WRONG_KEY:
-        return -EKEYREJECTED;
-    case WS_CLOSE_NO_KEY_SPOKEN:
-        return -EPROTOTYPE;
-    case WS_CLOSE_VERSION:
-        return -EPROTONOSUPPORT;
-    case WS_CLOSE_BUSY:
-        return -EUSERS;
-    case WS_CLOSE_LAYER:
-        return -EAFNOSUPPORT;
-    default:
-        return 0;
-    }
-}
-
 void carrier_closed(struct carrier *c, int code, const char *reason)
 {
     c->closing = true;
     c->path.failed = true;
     if (c->failure == 0)
-        c->failure = failure_of_code(code);
+        c->failure = carrier_failure_told(code);
     c->events->closed(c->ctx, c, c->failure, reason);
     release(c);
 }

@@ -11,6 +11,7 @@
 #ifndef TETHER_IO_CARRIER_H
 #define TETHER_IO_CARRIER_H
 
+#include "io/carrier_failure.h"
 #include "io/tls_psk.h"
 #include "io/ws.h"
 #include "tunnel/session.h"
@@ -34,7 +35,7 @@ struct carrier_events {
     void (*ahead)(void *ctx, struct carrier *c, const struct span *packets, size_t count);
     /** This packet for the far end has DF set and does not fit its datagrams; mtu would. May be NULL. */
     void (*too_big)(void *ctx, struct carrier *c, uint8_t *packet, size_t len, size_t mtu);
-    /** The last call. failure: 0, or why (-EKEYREJECTED, -EPROTOTYPE: one side is plain, -EPROTO, -ETIMEDOUT …) */
+    /** The last call. failure: 0, or why (carrier_failure.h) */
     void (*closed)(void *ctx, struct carrier *c, int failure, const char *reason);
 };
 
@@ -85,7 +86,5 @@ const char *carrier_peer(const struct carrier *c);
 /** For the role: whatever belongs to this carrier (the server's session). */
 void carrier_set_owner(struct carrier *c, void *owner);
 void *carrier_owner(const struct carrier *c);
-/** Words for a failure as given to closed(). */
-const char *carrier_failure_text(int failure);
 
 #endif
