@@ -9,23 +9,6 @@
 
 enum { TCP_HEADERS_LEN = 40 }; /* IPv4 and TCP without options: what an MSS leaves out (RFC 6691) */
 
-bool nat_proto_of(uint8_t ip_proto, enum nat_proto *ret_proto)
-{
-    switch (ip_proto) {
-    case IP_PROTO_TCP:
-        *ret_proto = NAT_TCP;
-        return true;
-    case IP_PROTO_UDP:
-        *ret_proto = NAT_UDP;
-        return true;
-    case IP_PROTO_ICMP:
-        *ret_proto = NAT_ICMP;
-        return true;
-    default:
-        return false;
-    }
-}
-
 /* What no sender means. UDP's source port 0 says "do not answer" (RFC 768) and is carried. */
 static enum drop check_transport(const struct ip4_view *v)
 {

@@ -20,6 +20,24 @@
 
 enum nat_proto { NAT_TCP, NAT_UDP, NAT_ICMP, NAT_PROTOS };
 
+/** @param ip_proto a packet's @return false for a protocol without ports */
+static inline bool nat_proto_of(uint8_t ip_proto, enum nat_proto *ret_proto)
+{
+    switch (ip_proto) {
+    case IP_PROTO_TCP:
+        *ret_proto = NAT_TCP;
+        return true;
+    case IP_PROTO_UDP:
+        *ret_proto = NAT_UDP;
+        return true;
+    case IP_PROTO_ICMP:
+        *ret_proto = NAT_ICMP;
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Timers may fire this much late. Look-ups compare times themselves, so nothing passes an expired flow. */
 enum { NAT_TICK_MS = 100 };
 /* icmp_make_error() makes at most 576 bytes (RFC 1812 section 4.3.2.3). */
@@ -149,10 +167,8 @@ void nat_flow_free(struct nat *nat, struct nat_flow *flow, uint64_t now_ms);
 /** Free what ended and let timers fire, at most `budget` flows: tens of thousands may be due together. Look-ups see for themselves what is over, so late ones harm nobody. */
 void nat_flow_expire(struct nat *nat, size_t budget, uint64_t now_ms);
 
-/* in2out.c, out2in.c */
+/* out2in.c */
 
-/** @return false for a protocol without ports */
-bool nat_proto_of(uint8_t ip_proto, enum nat_proto *ret_proto);
 /** Give a packet addressed to the external address to the inside endpoint its flow belongs to, TTL and statistics apart. */
 enum drop nat_deliver(struct nat_call *c, enum nat_proto proto);
 
