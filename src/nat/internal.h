@@ -158,12 +158,17 @@ struct nat_flow *nat_flow_find_outside(struct nat *nat, enum nat_proto proto, ui
                                        uint16_t remote_port, uint64_t now_ms);
 /** Begin to fetch what finding a flow reads first. @param t of session 0: inside_port is the external port @return the hash value */
 uint32_t nat_flow_prefetch(const struct nat *nat, const struct nat_tuple *t);
-/** Begin a flow, with a mapping if its endpoint has none. @return DROP_NONE with *ret_flow set, or DROP_NO_PORT, DROP_FULL, DROP_CLIENT_* */
-enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, struct nat_flow **ret_flow);
+/** Make one of an endpoint's map findable from either side. @param flow lent from the pool, zeroed */
+void nat_flow_enter(struct nat *nat, struct nat_flow *flow, struct nat_map *map, const struct nat_tuple *t);
 /** A packet passes: renew the flow as its protocol says. @param v its transport header @return DROP_NONE, or DROP_WINDOW: it shall not pass */
 enum drop nat_flow_touch(struct nat *nat, struct nat_flow *flow, const struct ip4_view *v, bool outbound, uint64_t now_ms);
 /** Ends the flow, and its map when it was the last. */
 void nat_flow_free(struct nat *nat, struct nat_flow *flow, uint64_t now_ms);
+
+/* room.c */
+
+/** Begin a flow, with a mapping if its endpoint has none. @return DROP_NONE with *ret_flow set, or DROP_NO_PORT, DROP_FULL, DROP_CLIENT_* */
+enum drop nat_flow_new(struct nat *nat, const struct nat_tuple *t, uint64_t now_ms, struct nat_flow **ret_flow);
 /** Free what ended and let timers fire, at most `budget` flows: tens of thousands may be due together. Look-ups see for themselves what is over, so late ones harm nobody. */
 void nat_flow_expire(struct nat *nat, size_t budget, uint64_t now_ms);
 
