@@ -5,7 +5,7 @@
 
 #include "base/bytes.h"
 #include "tether/packet.h"
-#include "tunnel/fairq.h"
+#include "tunnel/ip_flow.h"
 
 enum {
     MACS_LEN = 12, TYPE_LEN = 2, TAG_LEN = 4, TAGS_MAX = 2,
@@ -39,7 +39,7 @@ uint32_t ether_flow_hash(const struct siphash_key *key, const uint8_t *frame, si
     uint16_t type;
     size_t at = ether_flow_payload(frame, len, &type);
     if (type == TYPE_IP4)
-        return fairq_hash(key, frame + at, len - at);
+        return ip_flow_hash(key, frame + at, len - at);
     if (type == TYPE_IP6 && len - at >= IP6_LEN)
         return (uint32_t)hash_ip6(key, frame + at, len - at);
     if (len < MACS_LEN)
@@ -52,7 +52,7 @@ bool ether_flow_mark(uint8_t *frame, size_t len)
     uint16_t type;
     size_t at = ether_flow_payload(frame, len, &type);
     if (type == TYPE_IP4)
-        return fairq_mark(frame + at, len - at);
+        return ip_flow_mark(frame + at, len - at);
     if (type != TYPE_IP6 || len - at < IP6_LEN || (frame[at + 1] & IP6_ECN_MASK) == 0)
         return false;
     frame[at + 1] |= IP6_ECN_MASK;

@@ -15,7 +15,7 @@
 
 /** Any bytes will do. @return a hash of 32 bits */
 uint32_t ether_flow_hash(const struct siphash_key *key, const uint8_t *frame, size_t len);
-/** Mark the IP packet inside, v4 or v6, as fairq_mark() does. @return false: it cannot be marked */
+/** Mark the IP packet inside, v4 or v6, as ip_flow_mark() does. @return false: it cannot be marked */
 bool ether_flow_mark(uint8_t *frame, size_t len);
 /** Where the payload begins, behind the type behind all tags. @return len when there is none (then the type is 0) */
 size_t ether_flow_payload(const uint8_t *frame, size_t len, uint16_t *ret_type);

@@ -4,15 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "tether/packet.h"
 #include "tunnel/ether_flow.h"
+#include "tunnel/ip_flow.h"
 
 enum {
     TARGET_US = 5000, INTERVAL_US = 100000, /* RFC 8290 section 5.2 */
     SHED_PACKETS = 64,
-    PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17,
-    ECN_MASK = 3, ECN_CE = 3,
     TURN = offsetof(struct fairq_flow, turn),
 };
 
@@ -27,22 +25,6 @@ void fairq_tune(struct fairq *q, uint32_t quantum, uint64_t target_us)
     q->quantum = quantum > FAIRQ_PACKET ? quantum : FAIRQ_PACKET;
     q->codel.target_us = target_us > TARGET_US ? target_us : TARGET_US;
     q->codel.interval_us = q->codel.target_us > INTERVAL_US / 2 ? 2 * q->codel.target_us : INTERVAL_US;
-}
-
-uint32_t fairq_hash(const struct siphash_key *key, const uint8_t *packet, size_t len)
-{
-    if (len < 20 || packet[0] >> 4 != 4)
-        return 0;
-    size_t header_len = (size_t)(packet[0] & 15) * 4;
-    uint64_t addresses = (uint64_t)get_be32(packet + 12) << 32 | get_be32(packet + 16);
-    uint64_t rest = (uint64_t)packet[9] << 48;
-    if ((get_be16(packet + 6) & 0x3fff) != 0) /* a fragment: the pieces of a datagram stay together */
-        rest |= UINT64_C(1) << 56 | get_be16(packet + 4);
-    else if (header_len >= 20 && len >= header_len + 8 && (packet[9] == PROTO_TCP || packet[9] == PROTO_UDP))
-        rest |= get_be32(packet + header_len);
-    else if (header_len >= 20 && len >= header_len + 8 && packet[9] == PROTO_ICMP)
-        rest |= get_be16(packet + header_len + 4);
-    return (uint32_t)siphash13_2(key, addresses, rest);
 }
 
 /* --- lists of flows --- */
@@ -188,20 +170,10 @@ bool fairq_push_as(struct fairq *q, uint32_t hash, struct pbuf *take_b, uint64_t
 
 bool fairq_push(struct fairq *q, struct pbuf *take_b, uint64_t now_us)
 {
-    return fairq_push_as(q, (q->ether ? ether_flow_hash : fairq_hash)(&q->key, take_b->data, take_b->len), take_b, now_us);
+    return fairq_push_as(q, (q->ether ? ether_flow_hash : ip_flow_hash)(&q->key, take_b->data, take_b->len), take_b, now_us);
 }
 
 /* --- what goes next --- */
-
-bool fairq_mark(uint8_t *packet, size_t len)
-{
-    if (len < 20 || packet[0] >> 4 != 4 || (packet[1] & ECN_MASK) == 0)
-        return false;
-    uint16_t before = (uint16_t)get_be16(packet);
-    packet[1] |= ECN_CE;
-    put_be16(packet + 10, csum_update16((uint16_t)get_be16(packet + 10), before, (uint16_t)get_be16(packet)));
-    return true;
-}
 
 /* Drop what is too old, and what CoDel says. @return false: the flow is empty */
 static bool judge(struct fairq *q, struct fairq_flow *flow, uint64_t now_us)
@@ -216,7 +188,7 @@ static bool judge(struct fairq *q, struct fairq_flow *flow, uint64_t now_us)
         }
         if (!codel_drops(&flow->codel, &q->codel, sojourn, flow->bytes, now_us))
             return true;
-        if (q->ether ? ether_flow_mark(b->data, b->len) : fairq_mark(b->data, b->len)) {
+        if (q->ether ? ether_flow_mark(b->data, b->len) : ip_flow_mark(b->data, b->len)) {
             q->marked++;
             return true;
         }

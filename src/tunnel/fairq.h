@@ -75,9 +75,5 @@ bool fairq_goes_ahead(const struct fairq *q);
 void fairq_take(struct fairq *q, uint8_t *out);
 /** Drop from the flow that holds most, for an owner whose pool is used up. @return bytes of memory that were freed */
 size_t fairq_shed(struct fairq *q);
-/** Which flow a packet belongs to: any bytes will do. @return a hash of 32 bits */
-uint32_t fairq_hash(const struct siphash_key *key, const uint8_t *packet, size_t len);
-/** Congestion experienced, where the sender understands it (RFC 3168). @return false: it does not, drop the packet */
-bool fairq_mark(uint8_t *packet, size_t len);
 
 #endif

@@ -1,6 +1,7 @@
 /* The fair queue: order, pieces, CoDel by a fake clock, bounds, and a naive account of every byte. */
 #include "fairq_lab.h"
 #include "guard.h"
+#include "tunnel/ip_flow.h"
 
 static void packets_of_one_flow_keep_their_order(void **state)
 {
@@ -31,16 +32,16 @@ static void fragments_stay_together_and_flows_apart(void **state)
     first.frag = 0x2000, later.frag = 0x0010;
     first.id = later.id = 77;
     size_t len = build_packet(a, &first), later_len = build_packet(b, &later);
-    assert_int_equal(fairq_hash(&key, a, len), fairq_hash(&key, b, later_len));
+    assert_int_equal(ip_flow_hash(&key, a, len), ip_flow_hash(&key, b, later_len));
     unsigned apart = 0;
     for (uint16_t port = 0; port < 1000; port++) {
         other.src_port = port;
         len = build_packet(a, &other);
         other.src_port = (uint16_t)(port + 1);
         later_len = build_packet(b, &other);
-        apart += fairq_hash(&key, a, len) != fairq_hash(&key, b, later_len);
+        apart += ip_flow_hash(&key, a, len) != ip_flow_hash(&key, b, later_len);
         for (size_t cut = 0; cut <= len; cut += 3)
-            fairq_hash(&key, guard_place(&guard, a, cut), cut);
+            ip_flow_hash(&key, guard_place(&guard, a, cut), cut);
     }
     assert_int_equal(apart, 1000);
     guard_done(&guard);
