@@ -7,7 +7,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,34 +65,6 @@ int host_cidr_parse(const char *text, struct host_cidr *ret_cidr)
     if ((host_order & ~mask) != 0)
         return -EINVAL;
     *ret_cidr = (struct host_cidr){.addr = host_order, .len = (uint8_t)len};
-    return 0;
-}
-
-int host_fail(struct err *err, int rc, const char *format, ...)
-{
-    char what[224];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(what, sizeof what, format, args);
-    va_end(args);
-    if (rc != -EPERM && rc != -EACCES)
-        return err_set(err, rc, "%s: %s", what, strerror(-rc));
-    if (geteuid() != 0)
-        return err_set(err, rc, "needs root: %s; run it with sudo", what);
-    return err_set(err, rc, "not permitted: %s; a container needs --cap-add NET_ADMIN", what);
-}
-
-int host_journal(struct host *host, struct err *err, const char *format, ...)
-{
-    char line[JOURNAL_LINE_MAX];
-    va_list args;
-    va_start(args, format);
-    int len = vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    int rc = len < 0 || (size_t)len >= sizeof line ? -E2BIG : journal_add(&host->journal, "%s", line);
-    if (rc != 0)
-        return err_set(err, rc, "state directory %s: cannot write the journal: %s; name another with --state-dir DIR",
-                       host->state_dir, strerror(-rc));
     return 0;
 }
 

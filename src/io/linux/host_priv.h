@@ -2,7 +2,8 @@
  * io/linux/host_priv.h - the host object, shared by the files that each own one kind of change
  *
  * A kind of change has two halves: one that journals and makes it, and one that undoes it from the words of its journal
- * line alone, because after a crash there is nothing else. Undoing what is already gone is success.
+ * line alone, because after a crash there is nothing else. Undoing what is already gone is success. host.c stands above the kinds and
+ * knows their order, host_change.c below them.
  */
 #ifndef TETHER_IO_LINUX_HOST_PRIV_H
 #define TETHER_IO_LINUX_HOST_PRIV_H
@@ -62,6 +63,8 @@ int resolv_set(struct host *host, const uint32_t *addrs, size_t count, struct er
 size_t resolv_read(char *ret_text, size_t cap);
 /** The IPv4 addresses of its nameserver lines, host order. @return how many */
 size_t resolv_nameservers(const char *text, uint32_t *ret_addrs, size_t cap);
+
+/* host_change.c */
 
 /** Journal a change that is about to be made; fills err. @return 0 or -errno */
 int host_journal(struct host *host, struct err *err, const char *format, ...) __attribute__((format(printf, 3, 4)));
