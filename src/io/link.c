@@ -99,14 +99,6 @@ void inject_set_own(struct inject *inject, const uint32_t *addrs, size_t count)
     }
 }
 
-bool inject_is_own(const struct inject *inject, uint32_t dst)
-{
-    for (size_t i = 0; i < inject->own_count; i++)
-        if (inject->own[i] == dst)
-            return true;
-    return dst >> 24 == 127;
-}
-
 const char *inject_name(const struct inject *inject)
 {
     return inject->ops->name;

@@ -1,5 +1,5 @@
 /*
- * io/link_priv.h - what the captures and injectors behind link.h share
+ * io/link_priv.h - what the captures and injectors behind link.h share; link.c stands above them and chooses
  */
 #ifndef TETHER_IO_LINK_PRIV_H
 #define TETHER_IO_LINK_PRIV_H
@@ -39,7 +39,13 @@ struct inject {
     size_t own_count;
 };
 /** Does the kernel deliver packets to this address on this machine? */
-bool inject_is_own(const struct inject *inject, uint32_t dst);
+static inline bool inject_is_own(const struct inject *inject, uint32_t dst)
+{
+    for (size_t i = 0; i < inject->own_count; i++)
+        if (inject->own[i] == dst)
+            return true;
+    return dst >> 24 == 127;
+}
 
 /** libpcap's language for what passes. */
 void capture_filter_text(const struct capture_filter *filter, char ret_text[CAPTURE_FILTER_TEXT_MAX]);
