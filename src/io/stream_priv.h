@@ -1,4 +1,8 @@
-/* io/stream_priv.h - inside of a stream: the plain half (stream.c), TLS (stream_sec.c, stream_seal.c), certificates (stream_tls.c) */
+/*
+ * io/stream_priv.h - inside of a stream: the plain half (stream.c), TLS (stream_sec.c, stream_seal.c), certificates (stream_tls.c)
+ *
+ * One thing in several files: stream.c hands on to TLS what is TLS's, and TLS asks it how much is queued.
+ */
 #ifndef TETHER_IO_STREAM_PRIV_H
 #define TETHER_IO_STREAM_PRIV_H
 

@@ -1,5 +1,7 @@
 /*
  * io/tls_priv.h - inside of TLS with a pre-shared key: on a stream (tls_psk.c), and what datagrams make different (tls_datagram.c)
+ *
+ * One thing in two files: tls_psk.c hands on what is different, and is asked to send what came of it.
  */
 #ifndef TETHER_IO_TLS_PRIV_H
 #define TETHER_IO_TLS_PRIV_H

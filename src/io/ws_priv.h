@@ -1,6 +1,8 @@
 /*
  * io/ws_priv.h - inside of a websocket: its life (ws.c), what goes out (ws_out.c), what comes in (ws_in.c), becoming open
  * (ws_dial.c, ws_client.c), and being handed over by the HTTP server (http_conn.c)
+ *
+ * One thing in five files that call each other: each owns a part of struct ws, and any part may find that it ends.
  */
 #ifndef TETHER_IO_WS_PRIV_H
 #define TETHER_IO_WS_PRIV_H
