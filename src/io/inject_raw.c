@@ -44,7 +44,9 @@ static void send_one(void *ctx, const uint8_t *packet, size_t len)
     uint32_t dst = get_be32(packet + 16);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(dst)};
     int fd = inject_is_own(&j->base, dst) ? j->own : j->link;
-    if (sendto(fd, packet, len, 0, (struct sockaddr *)&to, sizeof to) < 0 && j->failed == 0)
+    if (sendto(fd, packet, len, 0, (struct sockaddr *)&to, sizeof to) >= 0)
+        j->base.counts.raw++;
+    else if (j->failed == 0)
         j->failed = -errno;
 }
 

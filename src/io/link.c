@@ -67,6 +67,13 @@ int inject_open(const char *ifname, uint32_t addr, size_t mtu, enum link_kind ki
     return failed;
 }
 
+void inject_count(const struct inject *inject, struct inject_counts *ret_counts)
+{
+    *ret_counts = inject->counts;
+    if (inject->portable != NULL)
+        ret_counts->raw = inject->portable->counts.raw;
+}
+
 /* By index, for a name may come to mean another interface. @return 0: it is gone */
 static size_t mtu_of(int ifindex)
 {

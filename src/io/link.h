@@ -66,6 +66,15 @@ const char *inject_name(const struct inject *inject);
  *         routing; of a packet that became many, the first failure
  */
 int inject_send(struct inject *inject, uint8_t *packet, size_t len, const struct offload *offload);
+/** What left since it was opened. */
+struct inject_counts {
+    uint64_t whole;        /**< large packets, in one piece */
+    uint64_t raw;          /**< packets by raw socket, as they are on the wire: small ones, and what large ones were cut into */
+    uint64_t no_neighbour; /**< large ones that were cut though the AF_PACKET pair runs: whom they go to was unknown, or just asked */
+    uint64_t too_large;    /**< the same: their segments exceed the MTU */
+    uint64_t refused;      /**< the same: the kernel did not take them */
+};
+void inject_count(const struct inject *inject, struct inject_counts *ret_counts);
 /**
  * Follow the interface, whose MTU and link-layer address may change while it is in use. To be called once a second.
  *

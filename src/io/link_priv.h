@@ -34,6 +34,7 @@ struct inject {
     const struct inject_ops *ops;
     int ifindex;
     size_t mtu;              /**< of the interface, followed */
+    struct inject_counts counts;
     struct inject *portable; /**< what an injector gives the packets to that it cannot send itself; NULL: there is none */
     uint32_t own[INJECT_OWN_MAX];
     size_t own_count;

@@ -146,6 +146,10 @@ static void on_capture(void *ctx, uint8_t *packet, size_t len, const struct offl
 {
     struct server *s = ctx;
     struct nat_result r;
+    if (offload != NULL ? offload->seg_len != 0 : len > s->setup.link_mtu)
+        s->counters.captured_merged++;
+    else
+        s->counters.captured_single++;
     nat_out2in(s->nat, packet, len, offload, io_now_ms(s->loop), &r);
     if (r.verdict == NAT_FORWARD)
         to_laptop(s, r.session, &r);
@@ -182,6 +186,9 @@ static int on_status(void *ctx, char *buf, size_t cap)
     s->counters.capture_drops = s->capture != NULL ? capture_drops(s->capture) : 0;
     s->counters.capture = s->kernel != NULL ? "kernel" : capture_name(s->capture);
     s->counters.inject = s->kernel != NULL ? "kernel" : inject_name(s->inject);
+    s->counters.has_pair = s->inject != NULL;
+    if (s->inject != NULL)
+        inject_count(s->inject, &s->counters.injected);
     s->counters.pool_lent = pbuf_pool_lent(s->pool);
     return server_status_json(&s->counters, s->sessions, nat_stats(s->nat), buf, cap);
 }

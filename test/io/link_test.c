@@ -142,12 +142,23 @@ static void large_tcp_by_packet(void **state)
 {
     struct lab *lab = *state;
     large_tcp(lab, LINK_PACKET);
+    struct inject_counts counts;
     assert_true(lab->got.largest > 40000); /* the second and third went whole: the first had the next hop asked for */
+    inject_count(lab->inject, &counts);
+    assert_int_equal(counts.whole, 2);
+    assert_int_equal(counts.no_neighbour, 1);
+    assert_int_equal(counts.raw, MANY + 3);
+    assert_int_equal(counts.too_large + counts.refused, 0);
 }
 
 static void large_tcp_by_the_portable_pair(void **state)
 {
-    large_tcp(*state, LINK_PORTABLE);
+    struct lab *lab = *state;
+    struct inject_counts counts;
+    large_tcp(lab, LINK_PORTABLE);
+    inject_count(lab->inject, &counts);
+    assert_int_equal(counts.raw, 3 * MANY + 3);
+    assert_int_equal(counts.whole + counts.no_neighbour + counts.too_large + counts.refused, 0);
 }
 
 static void no_offloads(void)
@@ -235,8 +246,13 @@ static void the_mtu_is_followed(struct lab *lab, enum link_kind kind)
 
 static void mtu_followed_by_packet(void **state)
 {
+    struct lab *lab = *state;
+    struct inject_counts counts;
     no_offloads();
-    the_mtu_is_followed(*state, LINK_PACKET);
+    the_mtu_is_followed(lab, LINK_PACKET);
+    inject_count(lab->inject, &counts);
+    assert_int_equal(counts.too_large, 2);
+    assert_int_equal(counts.whole, 0);
 }
 
 static void mtu_followed_by_the_portable_pair(void **state)

@@ -31,12 +31,11 @@ struct inject_packet {
     uint8_t mac[ETH_ALEN]; /* ours */
 };
 
-/* Goes whole? Large, made of segments that fit the link, and to somebody else. */
-static bool goes_whole(const struct inject_packet *j, struct ip4_view *v, uint8_t *packet, size_t len, const struct offload *offload)
+/* One that stands for many, and goes to somebody else. */
+static bool is_large(const struct inject_packet *j, struct ip4_view *v, uint8_t *packet, size_t len, const struct offload *offload)
 {
     return offload->seg_len != 0 && ip4_parse(packet, len, v) == DROP_NONE && ip4_view_offload(v, offload) == DROP_NONE &&
-           v->len - v->header_len - v->l4_header_len > offload->seg_len && ip4_wire_len(v, offload->seg_len) <= j->base.mtu &&
-           !inject_is_own(&j->base, v->dst);
+           v->len - v->header_len - v->l4_header_len > offload->seg_len && !inject_is_own(&j->base, v->dst);
 }
 
 static int send_whole(struct inject_packet *j, const struct ip4_view *v, const struct offload *offload, const uint8_t mac[ETH_ALEN])
@@ -50,17 +49,34 @@ static int send_whole(struct inject_packet *j, const struct ip4_view *v, const s
     return writev(j->fd, part, 3) < 0 ? -errno : 0;
 }
 
+enum { LEFT = 0, TO_THE_RAW_SOCKET = 1 };
+
+/* @return LEFT, TO_THE_RAW_SOCKET, or -errno: the queue is full */
+static int try_whole(struct inject_packet *j, const struct ip4_view *v, const struct offload *offload)
+{
+    struct inject_counts *counts = &j->base.counts;
+    uint8_t mac[ETH_ALEN];
+    if (ip4_wire_len(v, offload->seg_len) > j->base.mtu) {
+        counts->too_large++;
+        return TO_THE_RAW_SOCKET;
+    }
+    if (!nexthop_get(j->nexthop, v->dst, io_now_us() / 1000, mac)) {
+        counts->no_neighbour++;
+        return TO_THE_RAW_SOCKET;
+    }
+    int failed = send_whole(j, v, offload, mac);
+    if (failed == -ENOBUFS || failed == -EAGAIN)
+        return failed;
+    *(failed ? &counts->refused : &counts->whole) += 1;
+    return failed ? TO_THE_RAW_SOCKET : LEFT;
+}
+
 static int send_packet(struct inject *base, uint8_t *packet, size_t len, const struct offload *offload)
 {
     struct inject_packet *j = (struct inject_packet *)base;
     struct ip4_view v;
-    uint8_t mac[ETH_ALEN];
-    if (goes_whole(j, &v, packet, len, offload) && nexthop_get(j->nexthop, v.dst, io_now_us() / 1000, mac)) {
-        int failed = send_whole(j, &v, offload, mac);
-        if (failed == 0 || failed == -ENOBUFS || failed == -EAGAIN)
-            return failed;
-    }
-    return j->base.portable->ops->send(j->base.portable, packet, len, offload);
+    int done = is_large(j, &v, packet, len, offload) ? try_whole(j, &v, offload) : TO_THE_RAW_SOCKET;
+    return done != TO_THE_RAW_SOCKET ? done : j->base.portable->ops->send(j->base.portable, packet, len, offload);
 }
 
 static void close_both(struct inject *base)

@@ -28,7 +28,7 @@ static json_t *status_of(size_t count, bool busy)
 {
     static char text[CAP];
     static struct path path;
-    const struct server_counters counters = {.capture = "packet", .inject = "packet"};
+    const struct server_counters counters = {.capture = "packet", .inject = "packet", .has_pair = true, .captured_merged = 5, .injected = {.whole = 7}};
     const struct nat_stats nat = {.flows = 64000, .mappings = 1000};
     struct session_table *table;
     struct pbuf_pool *pool;
@@ -69,6 +69,8 @@ static void status_counts_the_sessions_it_does_not_list(void **state)
         assert_int_equal(number(json, "sessions_left_out"), counts[i] - listed);
         assert_true((json_object_get(json, "sessions_left_out") != NULL) == (counts[i] > LISTED));
         assert_int_equal(number(json, "flows"), 64000);
+        assert_int_equal(number(json_object_get(json, "captured"), "merged"), 5);
+        assert_int_equal(number(json_object_get(json, "injected"), "whole"), 7);
         json_decref(json);
     }
 }
