@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 
 struct control {
     int fd;
+    bool bound; /* the socket's file is there */
     struct io_poll *poll;
     control_json_cb cb;
     void *ctx;
@@ -38,9 +40,10 @@ static int listen_at(struct control *c)
 {
     mode_t old = umask(0177);
     unlink(c->addr.sun_path);
-    int failed = bind(c->fd, (struct sockaddr *)&c->addr, sizeof c->addr) < 0 || listen(c->fd, 4) < 0 ? -errno : 0;
+    int failed = bind(c->fd, (struct sockaddr *)&c->addr, sizeof c->addr) < 0 ? -errno : 0;
     umask(old);
-    return failed;
+    c->bound = failed == 0;
+    return failed || listen(c->fd, 4) == 0 ? failed : -errno;
 }
 
 int control_open(struct io_loop *loop, const char *state_dir, const char *role, control_json_cb cb, void *ctx,
@@ -70,10 +73,10 @@ void control_close(struct control *control)
 {
     if (control == NULL)
         return;
-    if (control->poll != NULL) {
+    if (control->poll != NULL)
         io_poll_close(control->poll);
+    if (control->bound)
         unlink(control->addr.sun_path);
-    }
     if (control->fd >= 0)
         close(control->fd);
     free(control);

@@ -3,13 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -200,6 +205,42 @@ static void a_directory_that_cannot_be_is_named(void **state)
     control_close(NULL);
 }
 
+/* From now on the kernel refuses this process to listen, as it does when it is short of memory. */
+static int forbid_listen(void)
+{
+    struct sock_filter rules[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_listen, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOBUFS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof rules / sizeof rules[0], .filter = rules};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ? -1 : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static void one_that_cannot_listen_leaves_no_file(void **state)
+{
+    struct lab *lab = *state;
+    struct control *control = NULL;
+    struct err err = {0};
+    pid_t child = fork();
+    if (child == 0) {
+        char path[100];
+        snprintf(path, sizeof path, "%s/x-%ld.sock", lab->dir, (long)getpid());
+        if (forbid_listen() != 0)
+            _exit(77);
+        int failed = control_open(lab->loop, lab->dir, "x", on_ask, lab, &control, &err);
+        bool left = access(path, F_OK) == 0;
+        unlink(path);
+        _exit(failed != -ENOBUFS ? 1 : left ? 2 : 0);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -210,6 +251,7 @@ int main(void)
         T(it_is_open_to_its_owner_only),
         T(asking_finds_the_living_and_clears_away_the_dead),
         T(a_directory_that_cannot_be_is_named),
+        T(one_that_cannot_listen_leaves_no_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
