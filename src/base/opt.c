@@ -3,15 +3,15 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/text.h"
 
 static int set_number(const struct opt *o, long *at, const char *value, struct err *err)
 {
-    char *end;
-    errno = 0;
-    long number = strtol(value, &end, 10);
-    if (*value == '\0' || *end != '\0' || errno != 0 || number < o->min || number > o->max)
+    long number;
+    const char *end = text_number(value, o->min, o->max, &number);
+    if (end == NULL || *end != '\0')
         return err_set(err, -EINVAL, "--%s %s: not a number from %ld to %ld", o->name, value, o->min, o->max);
     *at = number;
     return 0;

@@ -33,7 +33,7 @@ struct opt {
     size_t offset;     /**< of the value in the configuration struct */
     const char *arg;   /**< what the value is called in --help */
     const char *help;  /**< one line */
-    long min, max;     /**< OPT_NUMBER */
+    long min, max;     /**< OPT_NUMBER, not negative */
 };
 
 /**

@@ -1,6 +1,7 @@
 /* base/text.c - see text.h */
 #include "base/text.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,4 +42,19 @@ void text_tame(char *text)
 void text_printable(char *text)
 {
     tame(text, false);
+}
+
+const char *text_number(const char *text, long min, long max, long *ret_number)
+{
+    const char *at = text;
+    long number = 0;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        if (number > (LONG_MAX - 9) / 10)
+            return NULL;
+        number = number * 10 + (*at - '0');
+    }
+    if (at == text || number < min || number > max)
+        return NULL;
+    *ret_number = number;
+    return at;
 }

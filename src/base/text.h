@@ -1,5 +1,5 @@
 /*
- * base/text.h - words from outside, before a person or a log reads them
+ * base/text.h - words and numbers from outside: made harmless before a person or a log reads them, and read
  */
 #ifndef TETHER_BASE_TEXT_H
 #define TETHER_BASE_TEXT_H
@@ -11,5 +11,11 @@
 void text_tame(char *text);
 /** The same but for double quotes, which stay. */
 void text_printable(char *text);
+/**
+ * Read a decimal number: digits, and neither blanks nor a sign in front of them, as strtol() would take.
+ *
+ * @param min,max what it may be @param ret_number set only on success @return behind it, or NULL: there is no such number
+ */
+const char *text_number(const char *text, long min, long max, long *ret_number);
 
 #endif

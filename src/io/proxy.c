@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
+
 static int hex(char c)
 {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
@@ -54,12 +56,11 @@ static bool take_place(const char *at, struct proxy *p)
     p->host[len] = '\0';
     at += len + bracket;
     if (*at == ':') {
-        char *end;
-        long port = at[1] >= '0' && at[1] <= '9' ? strtol(at + 1, &end, 10) : 0;
-        if (port < 1 || port > 65535)
+        long port;
+        at = text_number(at + 1, 1, 65535, &port);
+        if (at == NULL)
             return false;
         p->port = (uint16_t)port;
-        at = end;
     }
     return *at == '\0' || strcmp(at, "/") == 0;
 }

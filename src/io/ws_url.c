@@ -1,10 +1,10 @@
 /* io/ws_url.c - ws:// and wss:// addresses (RFC 6455 section 3), and what people type instead */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "io/ws.h"
 
 static const char good[] = "a good one looks like ws://203.0.113.5:8080/websocket";
@@ -36,13 +36,11 @@ static int take_host(const char **at, char *host, size_t cap)
 
 static int take_port(const char **at, uint16_t *ret_port)
 {
-    char *end;
+    long port;
     if (**at != ':')
         return 0;
-    if ((*at)[1] < '0' || (*at)[1] > '9')
-        return -EINVAL;
-    long port = strtol(*at + 1, &end, 10);
-    if (port < 1 || port > 65535)
+    const char *end = text_number(*at + 1, 1, 65535, &port);
+    if (end == NULL)
         return -EINVAL;
     *ret_port = (uint16_t)port;
     *at = end;

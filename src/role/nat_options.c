@@ -7,10 +7,10 @@
 #include "role/nat_options.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "io/host.h"
 #include "role/role.h"
 
@@ -69,9 +69,11 @@ void nat_options_defaults(struct nat_options *options)
 
 static int parse_range(const char *text, long least, long most, uint16_t *ret_lo, uint16_t *ret_hi)
 {
-    char *end;
-    long lo = strtol(text, &end, 10), hi = *end == '-' ? strtol(end + 1, &end, 10) : -1;
-    if (*end != '\0' || lo < least || hi > most || lo > hi)
+    long lo, hi;
+    const char *end = text_number(text, least, most, &lo);
+    if (end != NULL)
+        end = *end == '-' ? text_number(end + 1, lo, most, &hi) : NULL;
+    if (end == NULL || *end != '\0')
         return -EINVAL;
     *ret_lo = (uint16_t)lo;
     *ret_hi = (uint16_t)hi;
@@ -81,7 +83,7 @@ static int parse_range(const char *text, long least, long most, uint16_t *ret_lo
 /* CIDR or CIDR:PORT */
 static int parse_allow(const char *text, struct nat_allow *ret)
 {
-    char network[32], *end;
+    char network[32];
     size_t len = strcspn(text, ":");
     struct host_cidr cidr;
     long port = 0;
@@ -90,8 +92,8 @@ static int parse_allow(const char *text, struct nat_allow *ret)
     memcpy(network, text, len);
     network[len] = '\0';
     if (text[len] == ':') {
-        port = strtol(text + len + 1, &end, 10);
-        if (*end != '\0' || port < 1 || port > 65535)
+        const char *end = text_number(text + len + 1, 1, 65535, &port);
+        if (end == NULL || *end != '\0')
             return -EINVAL;
     }
     if (host_cidr_parse(network, &cidr) < 0)

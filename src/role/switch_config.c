@@ -3,9 +3,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "io/host.h"
 
 enum { TAP_NAME_MAX = IFNAMSIZ - 1 - 4 }; /* and a guest's number behind it */
@@ -79,9 +79,9 @@ static bool parse_addr(const char *text, size_t len, uint32_t *ret)
 static int check_address(const struct switch_args *a, struct switch_setup *u, struct err *err)
 {
     const char *slash = strchr(a->address, '/');
-    char *end = NULL;
-    long len = slash != NULL ? strtol(slash + 1, &end, 10) : -1;
-    if (slash == NULL || end == slash + 1 || *end != '\0' || len < 8 || len > 30 ||
+    long len;
+    const char *end = slash != NULL ? text_number(slash + 1, 8, 30, &len) : NULL;
+    if (end == NULL || *end != '\0' ||
         !parse_addr(a->address, (size_t)(slash - a->address), &u->addr))
         return usage(err, "address", a->address, "say the gateway's address and the network's length, such as 192.168.86.1/24");
     u->mask = UINT32_MAX << (32 - len);

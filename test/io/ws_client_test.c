@@ -179,6 +179,8 @@ static void urls(void **state)
         {"http://h", "", "", 0, false, false},
         {"ws://", "", "", 0, false, false},
         {"ws://h:0/", "", "", 0, false, false},
+        {"ws://h:+80/", "", "", 0, false, false},
+        {"ws://h: 80/", "", "", 0, false, false},
         {"ws://h:65536/", "", "", 0, false, false},
         {"ws://h:8080x/", "", "", 0, false, false},
         {"ws://[fe80::1/p", "", "", 0, false, false},

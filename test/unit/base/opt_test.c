@@ -83,6 +83,7 @@ static void mistakes_are_named(void **state)
         {"--", "behind", "--: no such"}, {"--=", NULL, "--=: no such"}, {"--port", NULL, "--port: needs a value (N)"},
         {"-n", NULL, "-n: needs a value (NAME)"}, {"--port", "0", "--port 0: not a number from 1 to 65535"},
         {"--port", "65536", "not a number"}, {"--port", "-1", "not a number"}, {"--port", "80x", "80x: not a number"},
+        {"--port", " 80", "not a number"}, {"--port", "+80", "not a number"}, {"--port", "80 ", "not a number"}, {"--port", "\t80", "not a number"},
         {"--port", "", "not a number"}, {"--port=", NULL, "not a number"}, {"--port", "99999999999999999999", "not a number"},
         {"--flag=perhaps", NULL, "perhaps: say yes or no"},
     };

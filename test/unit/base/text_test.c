@@ -1,6 +1,7 @@
 /* base/text_test.c - words from outside */
 #include "base/text.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,12 +66,41 @@ static void every_sequence_of_two_and_three_bytes_is_judged_right(void **state)
             }
 }
 
+static void a_number_is_digits_within_bounds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        long number;
+        size_t len; /* 0: it is none */
+    } cases[] = {
+        {"1", 1, 1}, {"080x", 80, 3}, {"443/path", 443, 3}, {"61000-65535", 61000, 5}, {"65535", 65535, 5}, {"65536", 0, 0}, {"0", 0, 0},
+        {"", 0, 0}, {" 80", 0, 0}, {"\t80", 0, 0}, {"+80", 0, 0}, {"-80", 0, 0}, {"x80", 0, 0}, {"80 ", 80, 2},
+        {"9223372036854775807", 0, 0}, {"9223372036854775808", 0, 0}, {"99999999999999999999999999999999", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        long number = -7;
+        const char *end = text_number(cases[i].text, 1, 65535, &number);
+        if (cases[i].len == 0) {
+            assert_null(end);
+            assert_int_equal(number, -7);
+        } else {
+            assert_ptr_equal(end, cases[i].text + cases[i].len);
+            assert_int_equal(number, cases[i].number);
+        }
+    }
+    long number;
+    assert_non_null(text_number("1000000000000000", 0, LONG_MAX, &number));
+    assert_true(number == 1000000000000000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_would_mislead_a_reader_is_replaced),
         cmocka_unit_test(utf8_stays_and_what_is_none_does_not),
         cmocka_unit_test(every_sequence_of_two_and_three_bytes_is_judged_right),
+        cmocka_unit_test(a_number_is_digits_within_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
