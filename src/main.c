@@ -77,9 +77,11 @@ static int configure(const struct role *role, struct role_common *common, void *
     void *configs[] = {config, common, (char *)config + role->more_offset};
     if (role->defaults != NULL)
         role->defaults(config);
-    if (role->takes_file && argc > 0 && argv[0][0] != '-') {
-        common->config = argv[0];
-        argc--, argv++;
+    int file = role->takes_file ? opt_operand(tables, argc, argv) : -1;
+    if (file >= 0) {
+        common->config = argv[file];
+        argc--;
+        memmove(&argv[file], &argv[file + 1], (size_t)(argc - file) * sizeof *argv);
     }
     const char *path = common->config != NULL ? common->config : config_path(argc, argv);
     int failed = path ? config_file_load(path, role->name, tables, configs, ret_file, err) : 0;

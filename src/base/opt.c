@@ -66,16 +66,14 @@ int opt_set(const struct opt *table, void *config, const char *name, const char 
 
 struct hit {
     const struct opt *opt;
-    void *config;
     size_t table;
 };
 
 /* The option an argument names; hit->opt stays NULL when there is none. */
-static void look_up(const struct opt *const *tables, void *const *configs, const char *arg, struct hit *ret)
+static void look_up(const struct opt *const *tables, const char *arg, struct hit *ret)
 {
     ret->opt = NULL;
     for (size_t t = 0; tables[t] != NULL && ret->opt == NULL; t++) {
-        ret->config = configs[t];
         ret->table = t;
         if (arg[1] == '-') {
             ret->opt = find(tables[t], arg + 2, strcspn(arg + 2, "="));
@@ -87,15 +85,21 @@ static void look_up(const struct opt *const *tables, void *const *configs, const
     }
 }
 
+/* Is the option's value the next argument? */
+static bool takes_next(const struct opt *o, const char *arg)
+{
+    return o->kind != OPT_FLAG && strchr(arg, '=') == NULL;
+}
+
 enum { TABLES_MAX = 4 }; /* whose lists are watched; of each the first 64 rows */
 
 /* A list from the configuration file gives way to the first such option on the command line. */
-static void start_list(const struct hit *hit, const struct opt *const *tables, uint64_t started[TABLES_MAX])
+static void start_list(const struct hit *hit, const struct opt *const *tables, void *config, uint64_t started[TABLES_MAX])
 {
     size_t row = (size_t)(hit->opt - tables[hit->table]);
     if (hit->opt->kind != OPT_TEXTS || hit->table >= TABLES_MAX || row >= 64 || (started[hit->table] >> row & 1) != 0)
         return;
-    ((struct opt_texts *)((char *)hit->config + hit->opt->offset))->count = 0;
+    ((struct opt_texts *)((char *)config + hit->opt->offset))->count = 0;
     started[hit->table] |= UINT64_C(1) << row;
 }
 
@@ -108,25 +112,32 @@ int opt_parse(const struct opt *const *tables, void *const *configs, int argc, c
             return 0;
         struct hit hit = {0};
         if (arg[0] == '-' && arg[1] != '\0')
-            look_up(tables, configs, arg, &hit);
+            look_up(tables, arg, &hit);
         if (hit.opt == NULL)
             return err_set(err, -EINVAL, "%s: no such option; --help lists them", arg);
-        const char *value = strchr(arg, '=');
-        start_list(&hit, tables, started);
-        if (hit.opt->kind == OPT_FLAG) {
-            value = value != NULL ? value + 1 : "yes";
-        } else if (value != NULL && arg[1] == '-') {
-            value++;
-        } else if (i + 1 < argc) {
-            value = argv[++i];
-        } else {
+        if (takes_next(hit.opt, arg) && i + 1 == argc)
             return err_set(err, -EINVAL, "%s: needs a value (%s)", arg, hit.opt->arg);
-        }
-        int failed = set_value(hit.opt, hit.config, value, err);
+        const char *is = strchr(arg, '=');
+        const char *value = takes_next(hit.opt, arg) ? argv[++i] : is != NULL ? is + 1 : "yes";
+        start_list(&hit, tables, configs[hit.table], started);
+        int failed = set_value(hit.opt, configs[hit.table], value, err);
         if (failed)
             return failed;
     }
     return 0;
+}
+
+int opt_operand(const struct opt *const *tables, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        struct hit hit = {0};
+        if (argv[i][0] != '-' || argv[i][1] == '\0')
+            return i;
+        look_up(tables, argv[i], &hit);
+        if (hit.opt != NULL && takes_next(hit.opt, argv[i]))
+            i++;
+    }
+    return -1;
 }
 
 void opt_help(FILE *out, const struct opt *table)

@@ -54,6 +54,13 @@ int opt_set(const struct opt *table, void *config, const char *name, const char 
  */
 int opt_parse(const struct opt *const *tables, void *const *configs, int argc, char **argv, struct err *err);
 
+/**
+ * What a command line is about, where a role takes such: the first argument that is neither an option nor an option's value.
+ *
+ * @return its index, or -1: there is none
+ */
+int opt_operand(const struct opt *const *tables, int argc, char **argv);
+
 /** Print a table as --help shows it. */
 void opt_help(FILE *out, const struct opt *table);
 

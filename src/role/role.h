@@ -39,7 +39,7 @@ struct role {
     /** Runs until told to stop. @return 0, -errno or ROLE_BAD_USAGE; then err says why in one line */
     int (*run)(const struct role_common *common, const void *config, struct err *err);
     const struct hosted *hosted; /**< NULL, or how it shares a process with others (hosted.h) */
-    bool takes_file;             /**< a first argument without dashes is --config */
+    bool takes_file;             /**< an argument that is no option is --config */
 };
 /** Options every role has; of a struct role_common. */
 extern const struct opt role_common_options[];

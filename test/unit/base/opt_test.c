@@ -140,6 +140,29 @@ static void a_file_sets_by_long_names_only(void **state)
     assert_int_equal(opt_set(options, &config, "", "text", &err), -ENOENT);
 }
 
+#define OPERAND(...) opt_operand((const struct opt *const[]){options, common_options, NULL}, sizeof((char *[]){__VA_ARGS__}) / sizeof(char *), \
+                                 (char *[]){__VA_ARGS__})
+
+static void an_operand_is_what_is_no_option_and_no_options_value(void **state)
+{
+    (void)state;
+    char flag[] = "--flag", v[] = "-v", file[] = "f.ini", port[] = "--port", port80[] = "--port=80", n[] = "-n", log_to[] = "--log", odd[] = "--odd",
+         dash[] = "-", flag_no[] = "--flag=no";
+    assert_int_equal(OPERAND(file), 0);
+    assert_int_equal(OPERAND(file, v), 0);
+    assert_int_equal(OPERAND(v, file), 1);
+    assert_int_equal(OPERAND(flag, v, file, file), 2);
+    assert_int_equal(OPERAND(flag_no, file), 1);
+    assert_int_equal(OPERAND(port, file), -1); /* a value, though a wrong one */
+    assert_int_equal(OPERAND(port, port, file), 2);
+    assert_int_equal(OPERAND(port80, file), 1);
+    assert_int_equal(OPERAND(n, file, log_to, file, file), 4);
+    assert_int_equal(OPERAND(odd, file), 1); /* opt_parse() will name it */
+    assert_int_equal(OPERAND(dash), 0);
+    assert_int_equal(OPERAND(flag, port), -1);
+    assert_int_equal(opt_operand((const struct opt *const[]){options, NULL}, 0, NULL), -1);
+}
+
 static void help_lists_every_option_once(void **state)
 {
     (void)state;
@@ -166,7 +189,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, fresh)
     const struct CMUnitTest tests[] = {
         T(every_kind_is_set_in_every_form), T(mistakes_are_named), T(a_list_has_an_end),
-        T(a_list_on_the_command_line_replaces_the_files), T(a_file_sets_by_long_names_only), T(help_lists_every_option_once),
+        T(a_list_on_the_command_line_replaces_the_files), T(a_file_sets_by_long_names_only), T(an_operand_is_what_is_no_option_and_no_options_value),
+        T(help_lists_every_option_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
