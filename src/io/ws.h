@@ -2,7 +2,7 @@
  * io/ws.h - one websocket (RFC 6455), either end
  *
  * Payload is handed on in pieces as it arrives, never gathered: a browser may cut one message into many frames, and the
- * tunnel treats all of it as a stream of records anyway. Who needs whole messages (plain mode, text) gathers them.
+ * tunnel treats all of it as a stream of records anyway. Who needs whole messages gathers them (message.h).
  * An accepted socket sends unmasked and requires masked; a connected one the reverse.
  */
 #ifndef TETHER_IO_WS_H
