@@ -172,6 +172,23 @@ static void when_one_leg_ends_so_does_the_other_and_both_return(void **state)
     lab_until(lab->loop, lab->laptop.ws != NULL && lab->server.ws != NULL);
 }
 
+/* A megabyte is the most that is gathered; half a message would break the stream inside. */
+static void a_message_that_is_too_long_ends_both_legs(void **state)
+{
+    struct lab *lab = *state;
+    static uint8_t huge[LAB_BUF + 1];
+    start(lab);
+    send_and_expect(lab, &lab->laptop, &lab->server, WS_BINARY, huge, LAB_BUF);
+    assert_int_equal(ws_send(lab->laptop.ws, WS_BINARY, huge, LAB_BUF + 1), 0);
+    lab_until(lab->loop, lab->laptop.closed == 1 && lab->server.closed == 1);
+    assert_int_equal(lab->laptop.code, WS_CLOSE_TOO_BIG);
+    assert_string_equal(lab->laptop.reason, "message too long");
+    assert_int_equal(lab->server.code, WS_CLOSE_OTHER_LEG);
+    assert_int_equal(lab->server.messages, 1);
+    lab_until(lab->loop, lab->laptop.ws != NULL && lab->server.ws != NULL);
+    send_and_expect(lab, &lab->laptop, &lab->server, WS_BINARY, huge, 70000);
+}
+
 static void it_comes_back_after_a_server_that_was_away(void **state)
 {
     struct lab *lab = *state;
@@ -273,6 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(messages_cross_whole_and_as_they_are),
         T(when_one_leg_ends_so_does_the_other_and_both_return),
+        T(a_message_that_is_too_long_ends_both_legs),
         T(it_comes_back_after_a_server_that_was_away),
         T(what_comes_before_the_other_leg_is_open_is_kept),
         T(a_leg_that_does_not_read_holds_the_other_back),
