@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/offload.h"
+#include "base/span.h"
 
 enum { IP4_MIN_LEN = 20, IP4_MAX_LEN = 65535 };
 enum { IP_PROTO_ICMP = 1, IP_PROTO_TCP = 6, IP_PROTO_UDP = 17 };
@@ -231,6 +232,14 @@ size_t tcp_segment(const struct ip4_view *v, size_t mtu, uint8_t *scratch, size_
  * @return number of packets given to cb; 0 as above, and for fragments and other protocols
  */
 size_t ip4_segment(const struct ip4_view *v, uint16_t seg_len, uint8_t *scratch, size_t cap, packet_cb cb, void *ctx);
+/**
+ * The same, all at once: one segment behind the other.
+ *
+ * @param out     at least IP4_SEGMENTS_ROOM bytes are enough for any packet @param ret_pieces PACKET_SEGMENTS_MAX of them, borrowed from out
+ * @return their number; 0 as above, and when they are more or do not fit
+ */
+size_t ip4_segment_all(const struct ip4_view *v, uint16_t seg_len, uint8_t *out, size_t cap, struct span *ret_pieces);
+enum { IP4_SEGMENTS_ROOM = 65535 + PACKET_SEGMENTS_MAX * 120 };
 /**
  * Fragment a packet, which may be a fragment itself (RFC 791 section 3.2). Later fragments carry only the options that have the copied
  * flag. A packet that fits comes out as it is.

@@ -42,16 +42,20 @@ static void build(const struct ip4_view *v, uint8_t *scratch, size_t offset, siz
     ip4_set_l4_csum(&made);
 }
 
-size_t ip4_segment(const struct ip4_view *v, uint16_t seg_len, uint8_t *scratch, size_t cap, packet_cb cb, void *ctx)
+static bool may_cut(const struct ip4_view *v, uint16_t seg_len)
 {
     const size_t headers = v->header_len + v->l4_header_len;
     const bool tcp = v->proto == IP_PROTO_TCP && v->l4_header_len >= TCP_MIN_LEN;
     const bool udp = v->proto == IP_PROTO_UDP && v->l4_header_len == UDP_HEADER_LEN;
-    if ((!tcp && !udp) || ip4_is_fragment(v) || headers > v->len || seg_len == 0 || cap < ip4_wire_len(v, seg_len))
+    return (tcp || udp) && !ip4_is_fragment(v) && headers <= v->len && seg_len != 0 &&
+           (v->len - headers <= seg_len || !tcp || (v->tcp_flags & (TCP_SYN | TCP_RST | TCP_URG)) == 0);
+}
+
+size_t ip4_segment(const struct ip4_view *v, uint16_t seg_len, uint8_t *scratch, size_t cap, packet_cb cb, void *ctx)
+{
+    if (!may_cut(v, seg_len) || cap < ip4_wire_len(v, seg_len))
         return 0;
-    const size_t payload = v->len - headers;
-    if (payload > seg_len && tcp && (v->tcp_flags & (TCP_SYN | TCP_RST | TCP_URG)))
-        return 0;
+    const size_t headers = v->header_len + v->l4_header_len, payload = v->len - headers;
     size_t count = 0, offset = 0;
     do {
         const size_t left = payload - offset;
@@ -61,6 +65,23 @@ size_t ip4_segment(const struct ip4_view *v, uint16_t seg_len, uint8_t *scratch,
         offset += piece;
         count++;
     } while (offset < payload);
+    return count;
+}
+
+size_t ip4_segment_all(const struct ip4_view *v, uint16_t seg_len, uint8_t *out, size_t cap, struct span *ret_pieces)
+{
+    if (!may_cut(v, seg_len))
+        return 0;
+    const size_t headers = v->header_len + v->l4_header_len, payload = v->len - headers;
+    const size_t count = payload == 0 ? 1 : (payload + seg_len - 1) / seg_len;
+    if (count > PACKET_SEGMENTS_MAX || cap < payload + count * headers)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        const size_t offset = i * seg_len, left = payload - offset, piece = left < seg_len ? left : seg_len;
+        build(v, out, offset, piece, (uint16_t)i, piece == left);
+        ret_pieces[i] = (struct span){out, headers + piece};
+        out += headers + piece;
+    }
     return count;
 }
 

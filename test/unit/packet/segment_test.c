@@ -96,6 +96,39 @@ static void segments_carry_what_a_nic_would_write(void **state)
     }
 }
 
+static void segments_made_at_once_are_those_made_one_by_one(void **state)
+{
+    (void)state;
+    static uint8_t out[IP4_SEGMENTS_ROOM];
+    struct span each[PACKET_SEGMENTS_MAX];
+    struct guard guard;
+    guard_init(&guard, IP4_SEGMENTS_ROOM);
+    uint64_t seed = 77;
+    int many = 0;
+    for (int i = 0; i < 400; i++) {
+        const size_t len = build_random(&seed, packet, i % 10 ? 9000 : 65000);
+        struct ip4_view v;
+        if (ip4_parse(packet, len, &v) != DROP_NONE)
+            continue;
+        const uint16_t seg_len = (uint16_t)(build_rand(&seed) % 2000);
+        pieces.count = pieces.len = 0;
+        const size_t count = ip4_segment(&v, seg_len, scratch, sizeof scratch, collect, &pieces);
+        size_t room = count <= PACKET_SEGMENTS_MAX ? pieces.len : 0, got = ip4_segment_all(&v, seg_len, guard_room(&guard, room), room, each);
+        assert_int_equal(got, count <= PACKET_SEGMENTS_MAX ? count : 0);
+        for (size_t k = 0; k < got; k++) {
+            assert_int_equal(each[k].len, pieces.each[k].len);
+            assert_memory_equal(each[k].data, pieces.bytes + pieces.each[k].at, each[k].len);
+        }
+        many += got > 1;
+        if (got > 0) {
+            assert_int_equal(ip4_segment_all(&v, seg_len, out, room - 1, each), 0);
+            assert_int_equal(ip4_segment_all(&v, seg_len, out, sizeof out, each), got);
+        }
+    }
+    assert_true(many > 100);
+    guard_done(&guard);
+}
+
 static void segments_together_are_the_packet(void **state)
 {
     (void)state;
@@ -259,6 +292,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segments_carry_what_a_nic_would_write),
+        cmocka_unit_test(segments_made_at_once_are_those_made_one_by_one),
         cmocka_unit_test(segments_together_are_the_packet),
         cmocka_unit_test(a_segment_that_fits_comes_out_completed),
         cmocka_unit_test(partial_checksums_need_no_completing_before_segmentation),
