@@ -269,6 +269,15 @@ size_t ip4_cut_len(uint8_t *packet, size_t len, const struct offload *offload, s
 bool tcp_coalesce(uint8_t *packet, size_t *len, size_t cap, struct offload *offload, uint8_t *next, size_t next_len,
                   const struct offload *next_offload);
 
+/**
+ * Does a TCP sender lose nothing when it sees only the newer of two acknowledgements? So it is when both are of one connection and direction and only
+ * acknowledge (no data, no flag but ACK, no option but timestamps, hence no SACK), the newer one acknowledges more (hence no duplicate),
+ * and its window is no smaller.
+ *
+ * @param older, newer whole packets @return 0: no; else by how many bytes the newer one acknowledges more
+ */
+uint32_t tcp_ack_supersedes(const uint8_t *older, size_t older_len, const uint8_t *newer, size_t newer_len);
+
 /* --- reassembly (RFC 815, RFC 5722: an overlap kills the datagram, RFC 4787 REQ-14: any order, bounded) --- */
 
 struct reasm;

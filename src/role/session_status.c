@@ -5,8 +5,8 @@
 
 static json_t *queue_json(const struct fairq *q)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "packets", (json_int_t)q->packets, "bytes", (json_int_t)q->bytes,
-                     "held_bytes", (json_int_t)q->held, "flows_begun", (json_int_t)q->flows_begun, "marked", (json_int_t)q->marked,
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "packets", (json_int_t)q->packets, "bytes", (json_int_t)q->bytes,
+                     "held_bytes", (json_int_t)q->held, "flows_begun", (json_int_t)q->flows_begun, "marked", (json_int_t)q->marked, "acks_joined", (json_int_t)q->acks_joined,
                      "dropped_codel", (json_int_t)q->dropped_codel, "dropped_full", (json_int_t)q->dropped_full, "dropped_old",
                      (json_int_t)q->dropped_old, "dropped_memory", (json_int_t)q->dropped_memory);
 }

@@ -11,6 +11,7 @@
 enum {
     TARGET_US = 5000, INTERVAL_US = 100000, /* RFC 8290 section 5.2 */
     SHED_PACKETS = 64,
+    ACK_MAX = 52, ACK_JOINED_BYTES = 65536,
     TURN = offsetof(struct fairq_flow, turn),
 };
 
@@ -140,6 +141,25 @@ static struct fairq_flow *queue_of(struct fairq *q, uint32_t hash)
     return unused;
 }
 
+/*
+ * An acknowledgement takes the place of the last one that waits, where it says all that one says: of what comes in one batch, or waits on a
+ * slow path, one goes (as in CAKE). It acknowledges no more at once than for segments that a network card joined, so bursts grow no larger.
+ */
+static bool joined(struct fairq *q, struct fairq_flow *flow, const struct pbuf *b)
+{
+    struct pbuf *last = flow->tail;
+    if (b->len > ACK_MAX || last == NULL || last->len > ACK_MAX || q->ether)
+        return false;
+    const uint32_t more = tcp_ack_supersedes(last->data, last->len, b->data, b->len);
+    if (more == 0 || more > ACK_JOINED_BYTES - flow->ack_more)
+        return false;
+    memcpy(last->data, b->data, b->len);
+    last->offload = b->offload;
+    flow->ack_more += more;
+    q->acks_joined++;
+    return true;
+}
+
 bool fairq_push_as(struct fairq *q, uint32_t hash, struct pbuf *take_b, uint64_t now_us)
 {
     if (q->flow == NULL)
@@ -150,6 +170,11 @@ bool fairq_push_as(struct fairq *q, uint32_t hash, struct pbuf *take_b, uint64_t
         return false;
     }
     struct fairq_flow *flow = queue_of(q, hash);
+    if (joined(q, flow, take_b)) {
+        pbuf_put(q->pool, take_b);
+        return true;
+    }
+    flow->ack_more = 0;
     take_b->time_us = now_us;
     take_b->next = NULL;
     if (flow->tail != NULL)

@@ -4,7 +4,7 @@
  * This is where everything waits that the window does not let into the tunnel, so here is decided who waits. Each flow has a queue of its own
  * (any of the eight its hash allows, so that two hardly ever share one while others are free, as in CAKE); they take turns by bytes (deficit round robin), flows that have just begun or that send little come first, and CoDel keeps each flow's own
  * queue short. A packet that stands for many is one packet here, but leaves in pieces as large as its owner says, and CoDel drops
- * one segment of it, not all.
+ * one segment of it, not all. Of acknowledgements that wait one behind the other only the last is kept.
  *
  * Bounded in memory (by what its buffers hold, not only by their packets) and in age. Full: the flow that holds most loses packets from
  * its head, half of what it holds at once, so that a flood costs little and hits itself. Pure: time comes from the caller.
@@ -30,6 +30,7 @@ struct fairq_flow {
     uint32_t held;           /* bytes of memory */
     uint32_t bytes;          /* of packets */
     int32_t deficit;
+    uint32_t ack_more;       /* bytes that the last packet acknowledges beyond those it took the place of */
     bool listed, is_old;     /* in a list; in the old ones' */
     bool prompt;             /* among those that need not wait for their turn */
 };
@@ -49,7 +50,7 @@ struct fairq {
     struct fairq_flow *chosen; /* by fairq_next(), for fairq_take() */
     size_t piece;              /* its length */
     bool cutting;              /* it is less than the packet */
-    uint64_t dropped_codel, dropped_full, dropped_old, dropped_memory, marked, flows_begun;
+    uint64_t dropped_codel, dropped_full, dropped_old, dropped_memory, marked, flows_begun, acks_joined;
 };
 
 /** @param held_max bytes of buffers @param key of the flows' hash, random */
