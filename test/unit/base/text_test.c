@@ -92,6 +92,8 @@ static void a_number_is_digits_within_bounds(void **state)
     long number;
     assert_non_null(text_number("1000000000000000", 0, LONG_MAX, &number));
     assert_true(number == 1000000000000000);
+    assert_null(text_number("", 0, LONG_MAX, &number)); /* nothing is not 0 */
+    assert_null(text_number("18446744073709551617", 0, LONG_MAX, &number)); /* nor 2^64 + 1 one */
 }
 
 int main(void)
