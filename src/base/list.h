@@ -17,7 +17,8 @@
  *         ...
  *     }
  *
- * All of it is inline and O(1).
+ * All of it is inline and O(1). Which neighbour there is, is branched upon, not computed: a branch is foreseen, where a conditional move waits for
+ * what it chooses from, and in the fair queue's rounds that is seen.
  */
 #ifndef TETHER_BASE_LIST_H
 #define TETHER_BASE_LIST_H
@@ -71,7 +72,10 @@ static inline void list_prepend(struct list *list, struct list_link *link)
 {
     link->prev = NULL;
     link->next = list->first;
-    *(list->first != NULL ? &list->first->prev : &list->last) = link;
+    if (list->first != NULL)
+        list->first->prev = link;
+    else
+        list->last = link;
     list->first = link;
 }
 /** Put an object behind all. @param link in no list */
@@ -79,23 +83,39 @@ static inline void list_append(struct list *list, struct list_link *link)
 {
     link->next = NULL;
     link->prev = list->last;
-    *(list->last != NULL ? &list->last->next : &list->first) = link;
+    if (list->last != NULL)
+        list->last->next = link;
+    else
+        list->first = link;
     list->last = link;
 }
 /** Put an object behind another. @param prev of this list; NULL: in front of all @param link in no list */
 static inline void list_insert(struct list *list, struct list_link *prev, struct list_link *link)
 {
+    if (prev == NULL) {
+        list_prepend(list, link);
+        return;
+    }
     link->prev = prev;
-    link->next = prev != NULL ? prev->next : list->first;
-    *(link->next != NULL ? &link->next->prev : &list->last) = link;
-    *(prev != NULL ? &prev->next : &list->first) = link;
+    link->next = prev->next;
+    if (link->next != NULL)
+        link->next->prev = link;
+    else
+        list->last = link;
+    prev->next = link;
 }
 
 /** Take an object out. @param link in this list */
 static inline void list_remove(struct list *list, struct list_link *link)
 {
-    *(link->next != NULL ? &link->next->prev : &list->last) = link->prev;
-    *(link->prev != NULL ? &link->prev->next : &list->first) = link->next;
+    if (link->prev != NULL)
+        link->prev->next = link->next;
+    else
+        list->first = link->next;
+    if (link->next != NULL)
+        link->next->prev = link->prev;
+    else
+        list->last = link->prev;
 }
 
 #endif
