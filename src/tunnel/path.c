@@ -157,7 +157,7 @@ static void gather(struct path *p, struct fairq *q, uint64_t now_us)
 }
 
 /*
- * While hundreds of megabits a second come or go, a message costs the phone's browser more than a millisecond's patience costs
+ * While more than 64 Mbit/s come or go, a message costs the phone's browser more than a millisecond's patience costs
  * anybody: packets, acknowledgements of TCP above all, are gathered for so long. On slower paths nobody ever waits for a batch.
  */
 static uint64_t batch_due_us(const struct path *p, const struct fairq *q)

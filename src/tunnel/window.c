@@ -45,10 +45,10 @@ void window_expect_loss(struct window *w)
     w->probe_wait_us = PROBE_FIRST_US;
 }
 
-/* Pacing lets so much go at once. Timers are no finer than the least; on a fast path fewer and larger messages are worth more. */
+/* Pacing lets so much go at once: twice what lies between two messages (path.c), for timers are no finer than a millisecond, and what is not used is gone. */
 static uint64_t quantum_us(const struct window *w)
 {
-    uint64_t quantum = w->pace * QUANTUM_MIN_US / WINDOW_FAST;
+    uint64_t quantum = w->pace * QUANTUM_MAX_US / WINDOW_FAST;
     return quantum < QUANTUM_MIN_US ? QUANTUM_MIN_US : quantum > QUANTUM_MAX_US ? QUANTUM_MAX_US : quantum;
 }
 

@@ -37,7 +37,7 @@ enum {
     WINDOW_INITIAL = 16 * 1024,
     WINDOW_MIN = 6 * 1024,
     WINDOW_MAX = 8 * 1024 * 1024,
-    WINDOW_FAST = 32 * 1000 * 1000, /* bytes/s, beyond which messages cost more than they bring */
+    WINDOW_FAST = 8 * 1000 * 1000, /* bytes/s, beyond which messages cost more than they bring */
     WINDOW_RECORDS = 256,
     WINDOW_BASES = 5, /* the base delay is the smallest of so many intervals of two seconds */
 };
