@@ -90,7 +90,7 @@ static void each_frame_has_a_key_of_its_own(void **state)
     struct frame f = {0};
     go(lab, "127.0.0.1", listen_raw(lab));
     struct peer *p = accept_raw(lab);
-    peer_answer(p, NULL, 0);
+    peer_answer(p, "", 0);
     lab_until(lab->loop, lab->out.opened == 1);
     for (size_t i = 0; i < 200; i++) {
         ws_send(lab->out.ws, WS_BINARY, (const uint8_t *)"hello", 5);
