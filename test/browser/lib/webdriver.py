@@ -34,6 +34,7 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key W3C WebDriver uses fo
 FLAGS = ("--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
          "--disable-component-update --disable-sync --disable-dev-shm-usage --disable-default-apps --mute-audio "
          "--disable-domain-reliability --no-pings --disable-features=OptimizationHints,MediaRouter,Translate").split()
+START = {"restore_on_startup": 4, "startup_urls": ["about:blank"]}  # a distribution's own start page would wait for its name's address
 KEYS = {"Tab": "\ue004", "Enter": "\ue007", "Space": " ", "Shift": "\ue008", "Escape": "\ue00c"}
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -131,7 +132,7 @@ class Browser:
     def _start_session(self, window, flags):
         arguments = FLAGS + [f"--user-data-dir={self.folder}/profile", f"--window-size={window[0]},{window[1]}", *flags]
         wanted = {"browserName": "chrome", "goog:loggingPrefs": {"browser": "ALL"},
-                  "goog:chromeOptions": {"args": arguments, "binary": shutil.which("chromium")}}
+                  "goog:chromeOptions": {"args": arguments, "binary": shutil.which("chromium"), "prefs": {"session": START}}}
         answer = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}}, timeout=90)
         self.session = answer["sessionId"]
         self.version = answer["capabilities"].get("browserVersion", "?")
