@@ -10,6 +10,8 @@
 
 static const uint8_t stamped[] = {1, 1, 8, 10, 0, 0, 1, 0, 0, 0, 2, 0}, stamped_later[] = {1, 1, 8, 10, 0, 0, 1, 5, 0, 0, 2, 9};
 static const uint8_t stamped_before[] = {1, 1, 8, 10, 0, 0, 0, 255, 0, 0, 2, 0};
+static const uint8_t stamped_last[] = {1, 1, 8, 10, 0xff, 0xff, 0xff, 0xf0, 0, 0, 2, 0}, stamped_first[] = {1, 1, 8, 10, 0, 0, 0, 5, 0, 0, 2, 0};
+static const uint8_t stamped_and_more[] = {1, 1, 8, 10, 0, 0, 1, 0, 0, 0, 2, 0, 1, 1, 1, 1};
 static const uint8_t sack[] = {1, 1, 5, 10, 0, 0, 9, 0, 0, 0, 10, 0}, padded[] = {8, 10, 0, 0, 1, 5, 0, 0, 2, 9, 1, 1};
 
 static struct build ack_of(uint32_t ack, const uint8_t *options)
@@ -35,6 +37,10 @@ static void a_later_acknowledgement_says_it_all(void **state)
     b = ack_of(16, stamped); /* within one tick */
     assert_int_equal(judge(&a, &b), 32);
     a.partial_csum = b.partial_csum = true;
+    assert_int_equal(judge(&a, &b), 32);
+    a.tcp_options = stamped_last, b.tcp_options = stamped_first; /* the clock wraps, too */
+    assert_int_equal(judge(&a, &b), 32);
+    a.frag = b.frag = 0x4000; /* DF, as most are */
     assert_int_equal(judge(&a, &b), 32);
 }
 
@@ -74,6 +80,26 @@ static void what_says_more_than_an_acknowledgement_stays(void **state)
         strange[i].ack = 2000;
         assert_int_equal(judge(&a, &strange[i]), 0);
     }
+}
+
+/* Both of one kind: no difference between them gives it away. */
+static void two_strange_ones_stay_as_well(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t at, value;
+    } strange[] = {{0, 0x65}, {0, 0x46}, {3, 51}, {6, 0x20}, {7, 1}, {9, 17}, {32, 0x50}, {33, TCP_ACK | TCP_PSH}, {40, 0}};
+    uint8_t a[52], b[52];
+    struct build older = ack_of(1000, stamped), newer = ack_of(2000, stamped_later);
+    for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
+        build_packet(a, &older), build_packet(b, &newer);
+        assert_int_equal(tcp_ack_supersedes(a, 52, b, 52), 1000);
+        a[strange[i].at] = b[strange[i].at] = strange[i].value;
+        assert_int_equal(tcp_ack_supersedes(a, 52, b, 52), 0);
+    }
+    older.tcp_options = newer.tcp_options = stamped_and_more;
+    older.tcp_options_len = newer.tcp_options_len = sizeof stamped_and_more;
+    assert_int_equal(judge(&older, &newer), 0);
 }
 
 static void only_of_one_connection_and_direction(void **state)
@@ -124,15 +150,33 @@ static void nothing_is_read_beyond_a_packet(void **state)
     guard_done(&guard);
 }
 
+/* What has no timestamps is not asked for them. */
+static void a_bare_one_is_read_to_its_end(void **state)
+{
+    (void)state;
+    uint8_t a[40], b[40];
+    struct build older = ack_of(1000, NULL), newer = ack_of(2000, NULL);
+    struct guard one, two;
+    assert_int_equal(build_packet(a, &older), 40);
+    assert_int_equal(build_packet(b, &newer), 40);
+    guard_init(&one, 40);
+    guard_init(&two, 40);
+    assert_int_equal(tcp_ack_supersedes(guard_place(&one, a, 40), 40, guard_place(&two, b, 40), 40), 1000);
+    guard_done(&one);
+    guard_done(&two);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_later_acknowledgement_says_it_all),
         cmocka_unit_test(neither_duplicates_nor_what_comes_late_says_it_all),
         cmocka_unit_test(what_says_more_than_an_acknowledgement_stays),
+        cmocka_unit_test(two_strange_ones_stay_as_well),
         cmocka_unit_test(only_of_one_connection_and_direction),
         cmocka_unit_test(a_window_may_open_but_not_close),
         cmocka_unit_test(nothing_is_read_beyond_a_packet),
+        cmocka_unit_test(a_bare_one_is_read_to_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

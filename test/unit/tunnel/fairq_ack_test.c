@@ -87,6 +87,40 @@ static void flows_keep_their_own(void **state)
     finish(&f);
 }
 
+/* One whose checksum is the kernel's to finish goes as that; take() looks at the checksum. */
+static void what_is_known_of_the_last_goes_with_it(void **state)
+{
+    (void)state;
+    struct fix f;
+    start(&f, 1 << 20);
+    for (int partial = 0; partial < 3; partial++) {
+        struct build first = ack_of(1000), last = ack_of(2000);
+        first.partial_csum = partial % 2 == 0, last.partial_csum = partial % 2 == 1;
+        push(&f, &first, 0, SECOND), push(&f, &last, 0, SECOND);
+        assert_int_equal(take(&f, 1500, SECOND), 40);
+        assert_int_equal(f.offload.partial, last.partial_csum);
+        assert_int_equal(taken_ack(&f), 2000);
+    }
+    assert_int_equal(f.q.acks_joined, 3);
+    finish(&f);
+}
+
+/* Whose first bytes may be those of an IP packet by chance: here the receiver's address begins with 45. */
+static void frames_are_no_acknowledgements(void **state)
+{
+    (void)state;
+    struct fix f;
+    start(&f, 1 << 20);
+    f.q.ether = true;
+    for (uint32_t i = 0; i < 10; i++) {
+        struct build b = ack_of(1000 + i * EACH);
+        push_as(&f, 7, &b, SECOND);
+    }
+    assert_int_equal(f.q.packets, 10);
+    assert_int_equal(f.q.acks_joined, 0);
+    finish(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +128,8 @@ int main(void)
         cmocka_unit_test(one_acknowledges_no_more_than_joined_segments_are_long),
         cmocka_unit_test(nothing_overtakes_and_nothing_but_acknowledgements_is_replaced),
         cmocka_unit_test(flows_keep_their_own),
+        cmocka_unit_test(what_is_known_of_the_last_goes_with_it),
+        cmocka_unit_test(frames_are_no_acknowledgements),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
