@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/log.h"
 #include "io/names.h"
+#include "io/tls_psk.h"
 #include "role/bridge_priv.h"
-
-enum { BACKOFF_MIN_MS = 500, BACKOFF_MAX_MS = 15000 };
 
 struct bridge_dial {
     struct bridge *bridge;
@@ -22,14 +22,16 @@ struct bridge_dial {
     struct ws *ws;   /* while it connects */
     void *leg;       /* what became of it */
     struct io_timer *retry;
-    uint64_t backoff_ms;
+    struct backoff backoff;
 };
 
 static void again(struct bridge_dial *d)
 {
-    if (d->retry != NULL)
-        io_timer_start(d->retry, d->backoff_ms, 0);
-    d->backoff_ms = d->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : d->backoff_ms * 2;
+    uint32_t random = 0;
+    if (d->retry == NULL)
+        return;
+    tls_random(&random, sizeof random);
+    io_timer_start(d->retry, backoff_pause(&d->backoff, io_now_ms(d->bridge->loop), random), 0);
 }
 
 static void on_open(void *ctx)
@@ -37,7 +39,7 @@ static void on_open(void *ctx)
     struct bridge_dial *d = ctx;
     struct ws *ws = d->ws;
     d->ws = NULL;
-    d->backoff_ms = BACKOFF_MIN_MS;
+    backoff_up(&d->backoff, io_now_ms(d->bridge->loop));
     d->leg = bridge_take_websocket(d->bridge, ws);
     if (d->leg == NULL)
         again(d);
@@ -80,7 +82,7 @@ int bridge_direct_open(struct bridge *b, struct err *err)
         failed = -ENOMEM;
     for (size_t i = 0; i < u->direct_count && !failed; i++) {
         struct bridge_dial *d = &b->dial[i];
-        *d = (struct bridge_dial){.bridge = b, .target = &u->direct[i], .backoff_ms = BACKOFF_MIN_MS};
+        *d = (struct bridge_dial){.bridge = b, .target = &u->direct[i]};
         d->way = (struct ws_way){.tls = b->believed, .proxy = &u->direct[i].proxy, .around = u->tap, .known = &d->known};
         failed = io_timer_new(b->loop, attempt, d, &d->retry);
         if (!failed)

@@ -10,18 +10,18 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/backoff.h"
 #include "base/log.h"
 #include "io/names.h"
 #include "io/proxy.h"
 #include "io/stream.h"
+#include "io/tls_psk.h"
 #include "io/udp_client.h"
 #include "io/underlay.h"
 #include "role/client_priv.h"
 
 enum {
     URLS_MAX = 8,
-    BACKOFF_MIN_MS = 500,
-    BACKOFF_MAX_MS = 15000,
     NAME_MS = 2000,
     UP_US = 8 * 1000 * 1000, /* connected, but not up by then: try the next one */
 };
@@ -46,7 +46,8 @@ struct client_direct {
     struct carrier *carrier, *given_up; /* the latter is only closing */
     struct io_timer *retry;
     struct underlay via;     /* the device in use, by the first known address */
-    uint64_t backoff_ms, opened_us;
+    struct backoff backoff;  /* reset by each session: where there was one there will be another */
+    uint64_t opened_us;
     bool was_up, stopping;
 };
 
@@ -54,11 +55,18 @@ static void attempt(void *ctx);
 
 /* --- one attempt after the other --- */
 
-static void begin_again(struct client_direct *d, uint64_t pause_ms)
+static void begin_again(struct client_direct *d, uint64_t after_ms)
 {
     d->at = d->place = 0;
     if (!d->stopping)
-        io_timer_start(d->retry, pause_ms, 0);
+        io_timer_start(d->retry, after_ms, 0);
+}
+
+static uint64_t pause_ms(struct client_direct *d)
+{
+    uint32_t random = 0;
+    tls_random(&random, sizeof random);
+    return backoff_pause(&d->backoff, io_now_ms(d->client->loop), random);
 }
 
 /* This one did not do: the next one at once, and after the last one a pause. */
@@ -71,8 +79,7 @@ static void try_next(struct client_direct *d)
         io_timer_start(d->retry, 0, 0);
         return;
     }
-    begin_again(d, d->backoff_ms);
-    d->backoff_ms = d->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : d->backoff_ms * 2;
+    begin_again(d, pause_ms(d));
 }
 
 /* carrier: NULL where there was no memory */
@@ -254,10 +261,12 @@ void client_direct_on_closed(struct client_direct *d, const struct carrier *carr
         return;
     bool did = d->was_up || (carrier_path(d->carrier)->up && failure == 0);
     d->carrier = NULL;
-    if (did)
-        begin_again(d, BACKOFF_MIN_MS);
-    else
+    if (!did) {
         try_next(d);
+        return;
+    }
+    backoff_reset(&d->backoff);
+    begin_again(d, pause_ms(d));
 }
 
 /* Do not wait for its end, which may take as long as it is silent. */
@@ -279,7 +288,7 @@ void client_direct_tick(struct client_direct *d)
     struct underlay via;
     if (path->up && !d->was_up) {
         d->was_up = true;
-        d->backoff_ms = BACKOFF_MIN_MS;
+        backoff_reset(&d->backoff);
     }
     int lost = to != NULL ? underlay_find(to, d->client->config->tun, &via) : 0;
     if (!path->up && io_now_us() > d->opened_us + UP_US) {
@@ -296,7 +305,7 @@ void client_direct_tick(struct client_direct *d)
         }
     } else if (!d->target[d->at].udp && to != NULL && (lost || strcmp(via.ifname, d->via.ifname) != 0)) {
         give_up(d, lost ? "no network leads to the server" : "another network leads to the server");
-        begin_again(d, lost ? BACKOFF_MIN_MS : 0);
+        begin_again(d, lost ? pause_ms(d) : 0);
     }
 }
 
@@ -323,7 +332,6 @@ int client_direct_new(struct client *c, struct client_direct **ret_direct, struc
     if (d == NULL)
         return -ENOMEM;
     d->client = c;
-    d->backoff_ms = BACKOFF_MIN_MS;
     int failed = 0;
     if (urls->count > URLS_MAX) {
         err_set(err, -EINVAL, "--direct %s: the %dth address; at most %d are tried", urls->item[URLS_MAX], URLS_MAX + 1, URLS_MAX);

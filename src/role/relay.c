@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/log.h"
 #include "io/message.h"
 #include "io/stream.h"
@@ -20,9 +21,6 @@
 enum {
     EARLY_MAX = 256 * 1024,  /* messages waiting for the other leg to open */
     MESSAGE_MAX = 1024 * 1024,
-    BACKOFF_MIN_MS = 500,
-    BACKOFF_MAX_MS = 15000,
-    STEADY_MS = 5000, /* up for so long: the next pause is short again */
 };
 
 struct relay_config {
@@ -56,7 +54,7 @@ struct relay {
     struct io_timer *retry;
     struct ws_way way; /* with tls NULL both legs are ws:// */
     struct leg local, remote;
-    uint64_t backoff_ms, up_since_ms;
+    struct backoff backoff;
     bool stopping;
 };
 
@@ -153,28 +151,18 @@ static void on_open(void *ctx)
     leg->early_bytes = 0;
     log_debug("relay", leg->name, "leg open", NULL);
     if (leg->other->open) {
-        r->up_since_ms = io_now_ms(r->loop);
+        backoff_up(&r->backoff, io_now_ms(r->loop));
         log_info("relay", NULL, "relay up", "laptop=%s server=%s", ws_peer(r->local.ws), ws_peer(r->remote.ws));
     }
 }
 
-/* Jitter keeps many phones from coming back at one moment: between half of the pause and all of it. */
-static uint64_t jittered(uint64_t ms)
-{
-    uint32_t random = 0;
-    tls_random(&random, sizeof random);
-    return ms / 2 + random % (ms / 2 + 1);
-}
-
 static void both_closed(struct relay *r)
 {
+    uint32_t random = 0;
     if (r->stopping)
         return;
-    if (r->up_since_ms != 0 && io_now_ms(r->loop) - r->up_since_ms > STEADY_MS)
-        r->backoff_ms = BACKOFF_MIN_MS;
-    r->up_since_ms = 0;
-    io_timer_start(r->retry, jittered(r->backoff_ms), 0);
-    r->backoff_ms = r->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : r->backoff_ms * 2;
+    tls_random(&random, sizeof random);
+    io_timer_start(r->retry, backoff_pause(&r->backoff, io_now_ms(r->loop), random), 0);
 }
 
 static void on_closed(void *ctx, int code, const char *reason)
@@ -237,7 +225,7 @@ static int prepare_leg(struct relay *r, struct leg *leg, const char *name, const
 
 static int run(const struct role_common *common, const void *config, struct err *err)
 {
-    struct relay r = {.backoff_ms = BACKOFF_MIN_MS};
+    struct relay r = {0};
     const struct relay_config *c = config;
     (void)common;
     if (c->hub.count > 0)

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/backoff.h"
 #include "base/log.h"
 #include "io/message.h"
 #include "io/stream.h"
@@ -18,7 +19,7 @@
 #include "role/role.h"
 #include "tunnel/mesh.h"
 
-enum { MESSAGE_MAX = 1024 * 1024, BACKOFF_MIN_MS = 500, BACKOFF_MAX_MS = 15000, STEADY_MS = 5000 };
+enum { MESSAGE_MAX = 1024 * 1024 };
 
 struct hub;
 struct leg {
@@ -28,7 +29,7 @@ struct leg {
     struct ws *ws; /* NULL: closed */
     bool open;
     struct io_timer *retry;
-    uint64_t backoff_ms, up_since_ms;
+    struct backoff backoff;
     struct message message; /* arriving on it */
 };
 
@@ -88,17 +89,15 @@ static void on_open(void *ctx)
 {
     struct leg *leg = ctx;
     leg->open = true;
-    leg->up_since_ms = io_now_ms(leg->hub->loop);
+    backoff_up(&leg->backoff, io_now_ms(leg->hub->loop));
     log_info("relay", ws_peer(leg->ws), "leg up", "host=%s", leg->url.host);
 }
 
-/* Between half of the pause and all of it, then twice as long. */
 static void retry_later(struct leg *leg)
 {
     uint32_t random = 0;
     tls_random(&random, sizeof random);
-    io_timer_start(leg->retry, leg->backoff_ms / 2 + random % (leg->backoff_ms / 2 + 1), 0);
-    leg->backoff_ms = leg->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : leg->backoff_ms * 2;
+    io_timer_start(leg->retry, backoff_pause(&leg->backoff, io_now_ms(leg->hub->loop), random), 0);
 }
 
 static void on_closed(void *ctx, int code, const char *reason)
@@ -106,7 +105,6 @@ static void on_closed(void *ctx, int code, const char *reason)
     struct leg *leg = ctx;
     struct hub *h = leg->hub;
     uint8_t gone[MESH_HEADER_LEN];
-    bool was_open = leg->open;
     leg->ws = NULL;
     leg->open = false;
     message_restart(&leg->message);
@@ -114,8 +112,6 @@ static void on_closed(void *ctx, int code, const char *reason)
         return;
     if (mesh_board_ended(&h->board, leg->index, gone))
         pass_to_all(h, leg, gone, sizeof gone);
-    if (was_open && io_now_ms(h->loop) - leg->up_since_ms > STEADY_MS)
-        leg->backoff_ms = BACKOFF_MIN_MS;
     log_info("relay", leg->url.host, "leg down", "code=%d reason=\"%s\"", code, reason);
     retry_later(leg);
 }
@@ -149,7 +145,7 @@ static int prepare(struct hub *h, const char *const *urls, size_t count, const c
     }
     for (size_t i = 0; i < count; i++) {
         struct leg *leg = &h->leg[h->legs++];
-        *leg = (struct leg){.hub = h, .index = i, .backoff_ms = BACKOFF_MIN_MS, .message = {.max = MESSAGE_MAX}};
+        *leg = (struct leg){.hub = h, .index = i, .message = {.max = MESSAGE_MAX}};
         if (ws_url_parse(urls[i], &leg->url, err) < 0)
             return ROLE_BAD_USAGE;
         tls = tls || leg->url.tls;
