@@ -78,8 +78,9 @@ static int configure(const struct role *role, struct role_common *common, void *
     if (role->defaults != NULL)
         role->defaults(config);
     int file = role->takes_file ? opt_operand(tables, argc, argv) : -1;
-    if (file >= 0) {
-        common->config = argv[file];
+    const char *operand = file >= 0 ? argv[file] : NULL;
+    if (operand != NULL) {
+        common->config = operand;
         argc--;
         memmove(&argv[file], &argv[file + 1], (size_t)(argc - file) * sizeof *argv);
     }
@@ -87,6 +88,8 @@ static int configure(const struct role *role, struct role_common *common, void *
     int failed = path ? config_file_load(path, role->name, tables, configs, ret_file, err) : 0;
     if (!failed)
         failed = opt_parse(tables, configs, argc, argv, err);
+    if (!failed && operand != NULL && common->config != operand)
+        failed = err_set(err, -EINVAL, "--config %s: there is a file already, %s; name one", common->config, operand);
     if (!failed && strcmp(common->log, "text") != 0 && strcmp(common->log, "json") != 0)
         failed = err_set(err, -EINVAL, "--log %s: say text or json", common->log);
     return failed;
