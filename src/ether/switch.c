@@ -25,7 +25,7 @@ struct ether_switch {
 const char *switch_drop_name(enum switch_drop why)
 {
     static const char *const names[SWITCH_DROPS] = {"passed", "bad-frame", "link-local", "lied", "port-full", "storm", "isolated",
-                                                    "same-port"};
+                                                    "same-port", "too-long", "no-memory"};
     return why < SWITCH_DROPS ? names[why] : "?";
 }
 
@@ -149,17 +149,27 @@ static struct switch_judgement judge(struct ether_switch *sw, uint32_t port, con
     return (struct switch_judgement){.way = SWITCH_TO_ALL};
 }
 
+static void count(struct ether_switch *sw, uint32_t port, enum switch_drop why)
+{
+    sw->stats.frames++;
+    sw->stats.drops[why]++;
+    if (why != SWITCH_PASSED && port < sw->config.max_ports)
+        sw->ports[port].drops++;
+}
+
 struct switch_judgement switch_judge(struct ether_switch *sw, uint32_t port, uint8_t *frame, size_t len, uint64_t now_ms,
                                      struct ether_view *ret_view)
 {
     struct switch_judgement j = drop(SWITCH_BAD_FRAME);
-    sw->stats.frames++;
     if (port < sw->config.max_ports && sw->ports[port].plugged && len <= SWITCH_FRAME_MAX && ether_parse(frame, len, ret_view))
         j = judge(sw, port, ret_view, now_ms);
-    sw->stats.drops[j.why]++;
-    if (j.way == SWITCH_DROP && port < sw->config.max_ports)
-        sw->ports[port].drops++;
+    count(sw, port, j.why);
     return j;
+}
+
+void switch_lost(struct ether_switch *sw, uint32_t port, enum switch_drop why)
+{
+    count(sw, port, why);
 }
 
 uint32_t switch_next(const struct ether_switch *sw, uint32_t from, uint32_t after)

@@ -41,6 +41,8 @@ enum switch_drop {
     SWITCH_STORM,       /* too many frames for everybody */
     SWITCH_ISOLATED,    /* one guest to another */
     SWITCH_SAME_PORT,   /* the receiver lives behind the same port */
+    SWITCH_TOO_LONG,    /* longer than SWITCH_FRAME_MAX: it did not come in whole */
+    SWITCH_NO_MEMORY,   /* the same, for want of memory */
     SWITCH_DROPS
 };
 /** e.g. "lied" */
@@ -61,6 +63,8 @@ void switch_unplug(struct ether_switch *sw, uint32_t port);
 /** A frame came in by a port. @param ret_view its parsed headers, set unless it is a SWITCH_BAD_FRAME */
 struct switch_judgement switch_judge(struct ether_switch *sw, uint32_t port, uint8_t *frame, size_t len, uint64_t now_ms,
                                      struct ether_view *ret_view);
+/** A frame from a port was lost before it could be judged. */
+void switch_lost(struct ether_switch *sw, uint32_t port, enum switch_drop why);
 /**
  * The ports a frame for all goes to, one after the other.
  *

@@ -74,6 +74,13 @@ void inject_count(const struct inject *inject, struct inject_counts *ret_counts)
         ret_counts->raw = inject->portable->counts.raw;
 }
 
+void link_count(struct capture *capture, const struct inject *inject, struct link_counts *ret_counts)
+{
+    *ret_counts = (struct link_counts){
+        .capture = capture_name(capture), .inject = inject_name(inject), .capture_drops = capture_drops(capture)};
+    inject_count(inject, &ret_counts->injected);
+}
+
 /* By index, for a name may come to mean another interface. @return 0: it is gone */
 static size_t mtu_of(int ifindex)
 {

@@ -81,6 +81,13 @@ void inject_count(const struct inject *inject, struct inject_counts *ret_counts)
  * @return its MTU; as it was when the interface is gone
  */
 size_t inject_follow(struct inject *inject);
+/** What a pair did since it was opened. */
+struct link_counts {
+    const char *capture, *inject; /**< capture_name(), inject_name() */
+    uint64_t capture_drops;
+    struct inject_counts injected;
+};
+void link_count(struct capture *capture, const struct inject *inject, struct link_counts *ret_counts);
 /** Our further addresses, those beyond INJECT_OWN_MAX are left out: packets to them go by the loopback too. */
 void inject_set_own(struct inject *inject, const uint32_t *addrs, size_t count);
 void inject_close(struct inject *inject);

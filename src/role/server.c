@@ -32,11 +32,7 @@ static const uint32_t public_resolvers[] = {0x09090909, 0x01010101};
 
 static void to_internet(struct server *s, const struct nat_result *r)
 {
-    int failed = inject_send(s->inject, r->packet, r->len, &r->offload);
-    if (failed == -EMSGSIZE)
-        s->counters.too_big++;
-    else if (failed)
-        s->counters.inject_failed++;
+    link_count_sent(&s->counters.link, inject_send(s->inject, r->packet, r->len, &r->offload));
 }
 
 struct addressee {
@@ -127,7 +123,7 @@ void server_on_too_big(void *ctx, struct carrier *carrier, uint8_t *packet, size
     struct ip4_view v;
     struct nat_result r;
     uint8_t error[576];
-    s->counters.too_big++;
+    s->counters.link.too_big++;
     if (session != NULL && s->kernel != NULL) {
         server_kernel_too_big(s->kernel, session->id, packet, len, mtu);
         return;
@@ -146,10 +142,7 @@ static void on_capture(void *ctx, uint8_t *packet, size_t len, const struct offl
 {
     struct server *s = ctx;
     struct nat_result r;
-    if (offload != NULL ? offload->seg_len != 0 : len > s->setup.link_mtu)
-        s->counters.captured_merged++;
-    else
-        s->counters.captured_single++;
+    link_count_captured(&s->counters.link, len, offload, s->setup.link_mtu);
     nat_out2in(s->nat, packet, len, offload, io_now_ms(s->loop), &r);
     if (r.verdict == NAT_FORWARD)
         to_laptop(s, r.session, &r);
@@ -183,12 +176,11 @@ static int on_status(void *ctx, char *buf, size_t cap)
 {
     struct server *s = ctx;
     s->counters.carriers = s->carriers;
-    s->counters.capture_drops = s->capture != NULL ? capture_drops(s->capture) : 0;
-    s->counters.capture = s->kernel != NULL ? "kernel" : capture_name(s->capture);
-    s->counters.inject = s->kernel != NULL ? "kernel" : inject_name(s->inject);
-    s->counters.has_pair = s->inject != NULL;
+    s->counters.link.has_pair = s->inject != NULL;
     if (s->inject != NULL)
-        inject_count(s->inject, &s->counters.injected);
+        link_count(s->capture, s->inject, &s->counters.link.pair);
+    else
+        s->counters.link.pair.capture = s->counters.link.pair.inject = "kernel";
     s->counters.pool_lent = pbuf_pool_lent(s->pool);
     return server_status_json(&s->counters, s->sessions, nat_stats(s->nat), buf, cap);
 }

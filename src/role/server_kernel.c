@@ -152,7 +152,7 @@ void server_kernel_send(struct server_kernel *k, struct session *session, uint8_
     exchange_quoted(&v, l->inside, l->addr);
     ip4_set_src(&v, l->addr);
     if (tun_write(k->tun, packet, v.len, offload) < 0)
-        k->server->counters.inject_failed++;
+        k->server->counters.link.failed++;
 }
 
 /* --- from the kernel --- */

@@ -31,32 +31,19 @@ static json_t *sessions_json(struct session_table *table, size_t shown)
     return list;
 }
 
-/* What the pair below the NAT did; the kernel's NAT has none. */
-static void put_link(json_t *json, const struct server_counters *c)
-{
-    const struct inject_counts *i = &c->injected;
-    json_object_set_new(json, "captured", json_pack("{s:I, s:I}", "merged", (json_int_t)c->captured_merged, "single",
-                                                    (json_int_t)c->captured_single));
-    json_object_set_new(json, "injected", json_pack("{s:I, s:I, s:I, s:I, s:I}", "whole", (json_int_t)i->whole, "raw", (json_int_t)i->raw,
-                                                    "no_neighbour", (json_int_t)i->no_neighbour, "too_large", (json_int_t)i->too_large,
-                                                    "refused", (json_int_t)i->refused));
-}
-
 static json_t *status_json(const struct server_counters *counters, struct session_table *sessions, const struct nat_stats *nat, size_t shown)
 {
     const size_t count = session_table_count(sessions);
     json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:o}", "role", "server",
-        "version", TETHER_VERSION, "capture", counters->capture, "inject", counters->inject, "carriers", (json_int_t)counters->carriers, "carriers_refused",
-        (json_int_t)counters->carriers_refused, "wrong_keys", (json_int_t)counters->wrong_keys, "flows",
-        (json_int_t)nat->flows, "mappings", (json_int_t)nat->mappings, "in2out_packets", (json_int_t)nat->in2out_packets,
-        "out2in_packets", (json_int_t)nat->out2in_packets, "capture_drops", (json_int_t)counters->capture_drops,
-        "inject_failed", (json_int_t)counters->inject_failed, "too_big", (json_int_t)counters->too_big, "pool_empty",
-        (json_int_t)counters->pool_empty, "pool_lent", (json_int_t)counters->pool_lent, "drops_in2out",
+        "{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:o}", "role", "server", "version", TETHER_VERSION,
+        "carriers", (json_int_t)counters->carriers, "carriers_refused", (json_int_t)counters->carriers_refused, "wrong_keys",
+        (json_int_t)counters->wrong_keys, "spoofed", (json_int_t)counters->spoofed, "flows", (json_int_t)nat->flows, "mappings",
+        (json_int_t)nat->mappings, "in2out_packets", (json_int_t)nat->in2out_packets, "out2in_packets", (json_int_t)nat->out2in_packets,
+        "pool_empty", (json_int_t)counters->pool_empty, "pool_lent", (json_int_t)counters->pool_lent, "drops_in2out",
         drops_json(nat->drops_in2out), "drops_out2in", drops_json(nat->drops_out2in), "session_count", (json_int_t)count, "sessions",
         sessions_json(sessions, shown));
-    if (json != NULL && counters->has_pair)
-        put_link(json, counters);
+    if (json != NULL)
+        link_status_put(json, &counters->link);
     if (json != NULL && count > shown)
         json_object_set_new(json, "sessions_left_out", json_integer((json_int_t)(count - shown)));
     return json;

@@ -4,17 +4,14 @@
 #ifndef TETHER_ROLE_SERVER_STATUS_H
 #define TETHER_ROLE_SERVER_STATUS_H
 
-#include "io/link.h"
+#include "role/link_status.h"
 #include "tether/nat.h"
 #include "tunnel/session.h"
 
 struct server_counters {
-    const char *capture, *inject; /**< which kind runs */
+    struct link_counters link;
     size_t carriers, pool_lent;
-    uint64_t carriers_refused, wrong_keys, inject_failed, too_big, pool_empty, capture_drops, spoofed;
-    uint64_t captured_merged, captured_single; /**< packets that stand for many, and others */
-    bool has_pair; /**< capture and injection are ours, not the kernel's */
-    struct inject_counts injected;
+    uint64_t carriers_refused, wrong_keys, pool_empty, spoofed;
 };
 
 /** @return length of the JSON text, or -1 when it does not fit */

@@ -7,6 +7,7 @@
  *
  * From a guest TURN_BYTES are read in a turn of the loop, or a little more; then the others are heard.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,8 +53,11 @@ static void on_data(void *ctx, enum ws_opcode opcode, const uint8_t *data, size_
         g->sw->texts += fin;
         return;
     }
-    if (message_add(&g->message, data, len, fin, &frame) > 0) /* one that is too long is lost, as on a wire */
+    int got = message_add(&g->message, data, len, fin, &frame);
+    if (got > 0)
         on_frame(g, frame.data, frame.len);
+    else if (got < 0) /* lost, as on a wire */
+        switch_lost(g->sw->ether, g->port, got == -EMSGSIZE ? SWITCH_TOO_LONG : SWITCH_NO_MEMORY);
 }
 
 /* --- to a guest --- */

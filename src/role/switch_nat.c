@@ -21,7 +21,8 @@ struct switch_nat {
     struct inject *inject;
     uint32_t ticks;
     uint32_t asks_left; /* this second, for guests whose place is not known */
-    uint64_t inject_failed, not_found;
+    struct link_counters counters;
+    uint64_t not_found;
     size_t row_len; /* segments of one flow, in a row */
     struct offload row_offload;
     uint8_t row[IP4_MAX_LEN];
@@ -89,7 +90,7 @@ static void send_out(struct switch_role *sw, uint8_t *packet, size_t len, const 
     uint32_t session = (uint32_t)packet[12] << 24 | (uint32_t)packet[13] << 16 | (uint32_t)packet[14] << 8 | packet[15];
     nat_in2out(sw->nat->nat, session, packet, len, offload, io_now_ms(sw->loop), &r);
     if (r.verdict == NAT_FORWARD)
-        sw->nat->inject_failed += inject_send(sw->nat->inject, r.packet, r.len, &r.offload) != 0;
+        link_count_sent(&sw->nat->counters, inject_send(sw->nat->inject, r.packet, r.len, &r.offload));
     else if (r.verdict == NAT_REPLY)
         to_guest(sw, session, &r);
     else if (r.verdict == NAT_HAIRPIN && !sw->setup.isolate)
@@ -125,11 +126,12 @@ static void on_capture(void *ctx, uint8_t *packet, size_t len, const struct offl
 {
     struct switch_role *sw = ctx;
     struct nat_result r;
+    link_count_captured(&sw->nat->counters, len, offload, sw->setup.link_mtu);
     nat_out2in(sw->nat->nat, packet, len, offload, io_now_ms(sw->loop), &r);
     if (r.verdict == NAT_FORWARD)
         to_guest(sw, r.session, &r);
     else if (r.verdict == NAT_REPLY)
-        sw->nat->inject_failed += inject_send(sw->nat->inject, r.packet, r.len, &r.offload) != 0;
+        link_count_sent(&sw->nat->counters, inject_send(sw->nat->inject, r.packet, r.len, &r.offload));
 }
 
 /* --- life --- */
@@ -162,6 +164,7 @@ static int open_link(struct switch_role *sw, struct err *err)
     const uint16_t lo = u->nat.config.port_lo, hi = u->nat.config.port_hi;
     const uint16_t low_lo = u->nat.config.low_lo, low_hi = u->nat.config.low_hi;
     struct switch_nat *n = sw->nat;
+    n->counters.has_pair = true;
     const struct capture_filter filter = {.addr = u->external, .port_lo = lo, .port_hi = hi, .low_lo = low_lo, .low_hi = low_hi};
     int failed = host_open(sw->common->state_dir, "switch", &sw->host, err);
     if (!failed)
@@ -197,6 +200,7 @@ void switch_nat_tick(struct switch_role *sw)
     if (++sw->nat->ticks % OWN_EVERY_TICKS == 0)
         learn_own_addresses(sw->nat);
     const size_t mtu = inject_follow(sw->nat->inject);
+    sw->setup.link_mtu = (uint16_t)mtu;
     nat_set_link_mtu(sw->nat->nat, (uint16_t)(mtu < GUEST_MTU ? mtu : GUEST_MTU));
     nat_tick(sw->nat->nat, io_now_ms(sw->loop));
 }
@@ -211,7 +215,12 @@ void switch_nat_close(struct switch_nat *nat)
     free(nat);
 }
 
-const struct nat_stats *switch_nat_stats(const struct switch_role *sw)
+const struct nat_stats *switch_nat_stats(const struct switch_role *sw, const struct link_counters **ret_link)
 {
-    return sw->nat != NULL ? nat_stats(sw->nat->nat) : NULL;
+    struct switch_nat *n = sw->nat;
+    if (n == NULL)
+        return NULL;
+    link_count(n->capture, n->inject, &n->counters.pair);
+    *ret_link = &n->counters;
+    return nat_stats(n->nat);
 }

@@ -13,6 +13,7 @@
 #include "io/stream.h"
 #include "io/tun.h"
 #include "io/ws.h"
+#include "role/link_status.h"
 #include "role/switch_config.h"
 #include "tunnel/fairq.h"
 
@@ -95,8 +96,8 @@ void switch_nat_out(struct switch_role *sw, uint8_t *packet, size_t len);
 void switch_nat_flush(struct switch_role *sw);
 void switch_nat_tick(struct switch_role *sw);
 void switch_nat_close(struct switch_nat *nat);
-/** For status; NULL without a NAT. */
-const struct nat_stats *switch_nat_stats(const struct switch_role *sw);
+/** For status. @param ret_link what was captured and injected @return NULL without a NAT */
+const struct nat_stats *switch_nat_stats(const struct switch_role *sw, const struct link_counters **ret_link);
 
 /* switch_tap.c */
 

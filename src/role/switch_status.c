@@ -89,8 +89,9 @@ static const char *ip_drop(int why)
     return drop_name((enum drop)why);
 }
 
-static void put_nat(json_t *json, const struct nat_stats *s)
+static void put_nat(json_t *json, const struct nat_stats *s, const struct link_counters *link)
 {
+    link_status_put(json, link);
     json_object_set_new(json, "flows", number(s->flows));
     json_object_set_new(json, "in2out_packets", number(s->in2out_packets));
     json_object_set_new(json, "out2in_packets", number(s->out2in_packets));
@@ -103,6 +104,8 @@ int switch_status_json(void *ctx, char *buf, size_t cap)
     const struct switch_role *sw = ctx;
     const struct switch_stats *s = switch_stats(sw->ether);
     const struct gateway_stats *g = gateway_stats(sw->gateway);
+    const struct link_counters *link = NULL;
+    const struct nat_stats *nat = switch_nat_stats(sw, &link);
     json_t *json = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "role", "switch", "version", TETHER_VERSION,
                              "guests", number(sw->guests), "guests_refused", number(sw->guests_refused), "frames", number(s->frames), "lies",
                              number(g->lies), "arp_answers", number(g->arp_answers), "echo_answers", number(g->echo_answers), "bad_dhcp",
@@ -112,8 +115,10 @@ int switch_status_json(void *ctx, char *buf, size_t cap)
     put_drops(json, "drops", s->drops, SWITCH_DROPS, ether_drop);
     if (sw->dhcp != NULL)
         put_dhcp(json, dhcp_server_stats(sw->dhcp));
-    if (switch_nat_stats(sw) != NULL)
-        put_nat(json, switch_nat_stats(sw));
+    if (nat != NULL)
+        put_nat(json, nat, link);
+    if (sw->setup.uplink == UPLINK_TAP)
+        json_object_set_new(json, "tap_dropped", number(sw->tap_dropped));
     size_t len = json_dumpb(json, buf, cap, JSON_COMPACT);
     json_decref(json);
     return len == 0 || len > cap ? -1 : (int)len;

@@ -91,6 +91,21 @@ static void frames_that_are_none_are_dropped(void **state)
     switch_free(sw);
 }
 
+static void what_is_lost_before_it_is_judged_is_counted_too(void **state)
+{
+    (void)state;
+    struct ether_switch *sw = switch_with(2, (struct switch_config){.uplink = SWITCH_NO_PORT, .guard = true});
+    judge(sw, 0, ETHER_BROADCAST, CARD(1), 0);
+    switch_lost(sw, 1, SWITCH_TOO_LONG);
+    switch_lost(sw, 1, SWITCH_TOO_LONG);
+    switch_lost(sw, 1, SWITCH_NO_MEMORY);
+    switch_lost(sw, 99, SWITCH_TOO_LONG);
+    const struct switch_stats *s = switch_stats(sw);
+    assert_true(s->frames == 5 && s->drops[SWITCH_TOO_LONG] == 3 && s->drops[SWITCH_NO_MEMORY] == 1);
+    assert_true(switch_port_drops(sw, 0) == 1 && switch_port_drops(sw, 1) == 3);
+    switch_free(sw);
+}
+
 static void a_liar_takes_nobodys_place(void **state)
 {
     (void)state;
@@ -182,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(learns_and_forwards),
         cmocka_unit_test(frames_that_are_none_are_dropped),
+        cmocka_unit_test(what_is_lost_before_it_is_judged_is_counted_too),
         cmocka_unit_test(a_liar_takes_nobodys_place),
         cmocka_unit_test(a_port_has_so_many_stations),
         cmocka_unit_test(isolated_guests_reach_gateway_and_uplink_only),

@@ -8,6 +8,7 @@
 #include <string.h>
 
 /* roles are no library */
+#include "../../../src/role/link_status.c"
 #include "../../../src/role/server_status.c"
 #include "../../../src/role/session_status.c"
 
@@ -28,7 +29,8 @@ static json_t *status_of(size_t count, bool busy)
 {
     static char text[CAP];
     static struct path path;
-    const struct server_counters counters = {.capture = "packet", .inject = "packet", .has_pair = true, .captured_merged = 5, .injected = {.whole = 7}};
+    const struct server_counters counters = {
+        .link = {.pair = {.capture = "packet", .inject = "packet", .injected = {.whole = 7}}, .has_pair = true, .captured_merged = 5}};
     const struct nat_stats nat = {.flows = 64000, .mappings = 1000};
     struct session_table *table;
     struct pbuf_pool *pool;
