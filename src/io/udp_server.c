@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,13 +11,12 @@
 #include "base/siphash.h"
 #include "io/names.h"
 #include "io/udp.h"
+#include "io/udp_cookie.h"
 #include "tunnel/datagram.h"
 
 enum {
     CONNS_MAX = 512,
     BUCKETS = 1024,
-    SECRET_LEN = 32,
-    SECRET_MS = 60000,      /* a cookie lives for one to two of these */
     TICK_MS = 1000,
     PLAIN_IDLE_MS = 300000, /* a plain laptop says no goodbye */
     MESSAGE_MAX = 2048,     /* of a handshake's datagram */
@@ -53,8 +50,7 @@ struct udp_server {
     struct conn *bucket[BUCKETS], *ending;
     size_t conns;
     struct siphash_key seed;
-    uint8_t secret[2][SECRET_LEN]; /* of cookies: this one's time and the one's before */
-    uint64_t secret_ms;
+    struct udp_cookies cookies;
     bool closing;
     struct udp_server_stats stats;
 };
@@ -248,37 +244,6 @@ static struct conn *open_conn(struct udp_server *s, const struct udp_peer *from,
 
 /* --- who may come in --- */
 
-/* What binds an address: with it somebody is where it says. */
-static void make_cookie(const struct udp_server *s, int which, const struct udp_peer *from, uint64_t id, uint8_t ret[DATAGRAM_COOKIE_LEN])
-{
-    uint8_t text[64] = {0}, digest[EVP_MAX_MD_SIZE];
-    memcpy(text, &id, 8);
-    if (from->addr.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&from->addr;
-        memcpy(text + 8, &six->sin6_addr, 16);
-        memcpy(text + 24, &six->sin6_port, 2);
-        text[26] = 6;
-    } else {
-        const struct sockaddr_in *four = (const struct sockaddr_in *)&from->addr;
-        memcpy(text + 8, &four->sin_addr, 4);
-        memcpy(text + 24, &four->sin_port, 2);
-        text[26] = 4;
-    }
-    HMAC(EVP_sha256(), s->secret[which], SECRET_LEN, text, 27, digest, NULL);
-    memcpy(ret, digest, DATAGRAM_COOKIE_LEN);
-}
-
-static bool cookie_is_good(const struct udp_server *s, const struct udp_peer *from, const struct datagram *d)
-{
-    uint8_t good[DATAGRAM_COOKIE_LEN];
-    for (int which = 0; which < 2; which++) {
-        make_cookie(s, which, from, d->id, good);
-        if (CRYPTO_memcmp(good, d->cookie, sizeof good) == 0)
-            return true;
-    }
-    return false;
-}
-
 static void answer_short(struct udp_server *s, const struct udp_peer *to, const struct datagram *head)
 {
     uint8_t message[DATAGRAM_INIT_LEN];
@@ -289,9 +254,9 @@ static void on_init(struct udp_server *s, const struct datagram *d, const struct
 {
     uint8_t cookie[DATAGRAM_COOKIE_LEN], proof[TLS_PROOF_LEN], proven[8 + DATAGRAM_COOKIE_LEN];
     struct datagram refused = {.type = DATAGRAM_REFUSED, .id = d->id};
-    if (!cookie_is_good(s, from, d)) {
+    if (!udp_cookie_is_good(&s->cookies, from, d->id, d->cookie)) {
         struct datagram retry = {.type = DATAGRAM_RETRY, .id = d->id, .cookie = cookie};
-        make_cookie(s, 0, from, d->id, cookie);
+        udp_cookie_make(&s->cookies, from, d->id, cookie);
         s->stats.retries++;
         answer_short(s, from, &retry);
         return;
@@ -406,11 +371,7 @@ static void on_tick(void *ctx)
 {
     struct udp_server *s = ctx;
     uint64_t now_ms = io_now_ms(s->loop);
-    if (now_ms > s->secret_ms + SECRET_MS) {
-        memcpy(s->secret[1], s->secret[0], SECRET_LEN);
-        tls_random(s->secret[0], SECRET_LEN);
-        s->secret_ms = now_ms;
-    }
+    udp_cookies_tick(&s->cookies, now_ms);
     for (size_t i = 0; i < BUCKETS && s->tls == NULL; i++) {
         for (struct conn *c = s->bucket[i], *next; c != NULL; c = next) {
             next = c->next;
@@ -426,8 +387,8 @@ int udp_server_open(struct io_loop *loop, const char *addr, uint16_t port, struc
     struct udp_server *s = calloc(1, sizeof *s);
     if (s == NULL)
         return -ENOMEM;
-    *s = (struct udp_server){.loop = loop, .tls = tls, .accept = accept, .ctx = ctx, .secret_ms = io_now_ms(loop)};
-    int failed = tls_random(s->secret, sizeof s->secret);
+    *s = (struct udp_server){.loop = loop, .tls = tls, .accept = accept, .ctx = ctx};
+    int failed = udp_cookies_init(&s->cookies, io_now_ms(loop));
     if (!failed)
         failed = tls_random(&s->seed, sizeof s->seed);
     if (!failed)

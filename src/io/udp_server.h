@@ -14,7 +14,7 @@
 
 struct udp_server;
 struct udp_server_stats {
-    uint64_t retries, bad_cookies, wrong_keys, refused_busy, unknown_ids, malformed, moves, connections;
+    uint64_t retries, wrong_keys, refused_busy, unknown_ids, malformed, moves, connections;
 };
 
 /**

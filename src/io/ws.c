@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,8 +15,6 @@
 enum {
     NOTSENT_LOWAT = 128 * 1024,
     CLOSE_MS = 3000,
-    PING_AFTER_MS = 20000,
-    DEAD_AFTER_MS = 60000,
 };
 
 /* --- reading --- */
@@ -53,30 +50,6 @@ void ws_resume(struct ws *ws)
         stream_read_start(ws->stream, ws_alloc_cb, on_read);
     }
     ws->paused = false;
-}
-
-static void on_keepalive(uv_timer_t *timer)
-{
-    struct ws *ws = timer->data;
-    uint64_t silent = io_now_ms(ws->loop) - ws->in.heard_ms;
-    if (ws->paused) /* we do not listen, so silence says nothing */
-        return;
-    if (silent > ws->dead_ms) {
-        char why[64];
-        snprintf(why, sizeof why, "nothing heard for %u s", ws->dead_ms / 1000);
-        ws_finish(ws, WS_CLOSE_ABNORMAL, why);
-    } else if (silent > ws->ping_ms && !ws->pinged) {
-        struct wslay_event_msg ping = {.opcode = WSLAY_PING};
-        ws->pinged = true;
-        if (wslay_event_queue_msg(ws->wslay, &ping) == 0)
-            ws_in_send_control(ws);
-    }
-}
-
-void ws_keepalive(struct ws *ws, uint32_t ping_ms, uint32_t dead_ms)
-{
-    ws->ping_ms = ping_ms;
-    ws->dead_ms = dead_ms;
 }
 
 /* --- the end --- */
@@ -202,26 +175,10 @@ void ws_name_peer(const uv_tcp_t *tcp, char *buf, size_t cap)
 {
     struct sockaddr_storage addr;
     int len = sizeof addr;
-    char host[48] = "?";
-    snprintf(buf, cap, "?");
-    if (uv_tcp_getpeername(tcp, (struct sockaddr *)&addr, &len) != 0)
-        return;
-    bool six = addr.ss_family == AF_INET6;
-    uint16_t port = ntohs(six ? ((struct sockaddr_in6 *)&addr)->sin6_port : ((struct sockaddr_in *)&addr)->sin_port);
-    if (six)
-        uv_ip6_name((struct sockaddr_in6 *)&addr, host, sizeof host);
+    if (uv_tcp_getpeername(tcp, (struct sockaddr *)&addr, &len) == 0)
+        names_text(&addr, buf, cap);
     else
-        uv_ip4_name((struct sockaddr_in *)&addr, host, sizeof host);
-    snprintf(buf, cap, six ? "[%s]:%u" : "%s:%u", host, port);
-}
-
-void ws_accept_value(const char *key, size_t key_len, char ret_value[HTTP_WS_ACCEPT_LEN + 1])
-{
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    char text[64 + sizeof HTTP_WS_GUID];
-    int len = snprintf(text, sizeof text, "%.*s%s", (int)(key_len > 60 ? 60 : key_len), key, HTTP_WS_GUID);
-    EVP_Digest(text, (size_t)len, digest, NULL, EVP_sha1(), NULL);
-    EVP_EncodeBlock((unsigned char *)ret_value, digest, 20);
+        snprintf(buf, cap, "?");
 }
 
 struct ws *ws_alloc(struct io_loop *loop, struct stream *take_stream, bool server)
@@ -238,7 +195,7 @@ struct ws *ws_alloc(struct io_loop *loop, struct stream *take_stream, bool serve
     ws->stream = take_stream;
     ws->stream->tcp.data = ws;
     ws->open_handles = 2;
-    ws_keepalive(ws, PING_AFTER_MS, DEAD_AFTER_MS);
+    ws_alive_init(ws);
     uv_timer_init(io_loop_uv(loop), &ws->timer);
     ws->timer.data = ws;
     return ws;
@@ -263,7 +220,7 @@ void ws_start(struct ws *ws, char *early, size_t early_len)
     if (!ws->paused || ws->state == WS_CLOSING)
         stream_read_start(ws->stream, ws_alloc_cb, on_read);
     if (ws->state == WS_OPEN)
-        uv_timer_start(&ws->timer, on_keepalive, ws->ping_ms / 4, ws->ping_ms / 4);
+        ws_alive_start(ws);
     if (early_len > 0)
         ws_in_feed(ws, (uint8_t *)early, early_len);
 }

@@ -1,4 +1,4 @@
-/* io/ws_client.c - a websocket that we open: its handshake, once ws_dial.c has got through; see ws.h */
+/* io/ws_client.c - the handshake of a websocket that we open, once ws_dial.c has got through; see ws.h */
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -7,6 +7,15 @@
 
 #include "http/upgrade.h"
 #include "io/ws_priv.h"
+
+void ws_accept_value(const char *key, size_t key_len, char ret_value[HTTP_WS_ACCEPT_LEN + 1])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    char text[64 + sizeof HTTP_WS_GUID];
+    int len = snprintf(text, sizeof text, "%.*s%s", (int)(key_len > 60 ? 60 : key_len), key, HTTP_WS_GUID);
+    EVP_Digest(text, (size_t)len, digest, NULL, EVP_sha1(), NULL);
+    EVP_EncodeBlock((unsigned char *)ret_value, digest, 20);
+}
 
 static void give_up(struct ws *ws, const char *reason)
 {

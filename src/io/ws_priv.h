@@ -1,8 +1,8 @@
 /*
- * io/ws_priv.h - inside of a websocket: its life (ws.c), what goes out (ws_out.c), what comes in (ws_in.c), becoming open
- * (ws_dial.c, ws_client.c), and being handed over by the HTTP server (http_conn.c)
+ * io/ws_priv.h - inside of a websocket: its life (ws.c), whether the other side is there (ws_alive.c), what goes out (ws_out.c), what comes
+ * in (ws_in.c), becoming open (ws_dial.c, ws_client.c), and being handed over by the HTTP server (http_conn.c)
  *
- * One thing in five files that call each other: each owns a part of struct ws, and any part may find that it ends.
+ * One thing in six files that call each other: each owns a part of struct ws, and any part may find that it ends.
  */
 #ifndef TETHER_IO_WS_PRIV_H
 #define TETHER_IO_WS_PRIV_H
@@ -110,10 +110,15 @@ void ws_check_closed(struct ws *ws);
 void ws_tune_tcp(uv_tcp_t *tcp);
 /** "address:port" of the peer. */
 void ws_name_peer(const uv_tcp_t *tcp, char *buf, size_t cap);
-/** Sec-WebSocket-Accept for a key: 28 characters and NUL (RFC 6455 section 4.2.2). */
-void ws_accept_value(const char *key, size_t key_len, char ret_value[HTTP_WS_ACCEPT_LEN + 1]);
 /** libuv allocation callback: the loop's shared read buffer. */
 void ws_alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf);
+
+/* ws_alive.c */
+
+/** Times that fit most; ws_keepalive() sets others. */
+void ws_alive_init(struct ws *ws);
+/** It is open: watch over it with its timer. */
+void ws_alive_start(struct ws *ws);
 
 /* ws_out.c */
 
@@ -145,5 +150,7 @@ void ws_connecting_alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *ret
 
 /** The stream to the server is there: begin the handshake. */
 void ws_client_ready(struct ws *ws);
+/** Sec-WebSocket-Accept for a key, by either side: 28 characters and NUL (RFC 6455 section 4.2.2). */
+void ws_accept_value(const char *key, size_t key_len, char ret_value[HTTP_WS_ACCEPT_LEN + 1]);
 
 #endif
