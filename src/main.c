@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "io/config_file.h"
+#include "io/keeper.h"
 #include "role/role.h"
 
 static const struct role *const roles[] = {
@@ -22,6 +23,8 @@ const struct opt role_common_options[] = {
      "read options from this INI file too, a section per role; the command line wins", 0, 0},
     {"state-dir", 0, OPT_TEXT, offsetof(struct role_common, state_dir), "DIR",
      "where keys and the record of changes are kept (default /var/lib/tether)", 0, 0},
+    {"user", 0, OPT_TEXT, offsetof(struct role_common, user), "NAME",
+     "account the process becomes after set-up, where it is root (default nobody)", 0, 0},
     {"log", 0, OPT_TEXT, offsetof(struct role_common, log), "FORM", "form of the log: text or json (default text)", 0, 0},
     {"verbose", 'v', OPT_FLAG, offsetof(struct role_common, verbose), "", "log more, for finding faults", 0, 0},
     {0},
@@ -95,6 +98,16 @@ static int configure(const struct role *role, struct role_common *common, void *
     return failed;
 }
 
+/* With a keeper, where it changes the machine: who made the changes undoes them before we end. */
+static int run_kept(const struct role *role, const struct role_common *common, const void *config, struct err *err)
+{
+    int failed = role->changes_host ? keeper_start(err) : 0;
+    if (!failed)
+        failed = role->run(common, config, err);
+    int lost = keeper_stop(failed ? NULL : err);
+    return failed ? failed : lost;
+}
+
 static int run_role(const struct role *role, int argc, char **argv)
 {
     if (wants_help(argc, argv)) {
@@ -111,7 +124,7 @@ static int run_role(const struct role *role, int argc, char **argv)
     int code = failed ? 2 : 0;
     if (!failed) {
         log_setup(common.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, strcmp(common.log, "json") == 0);
-        failed = role->run(&common, config, &err);
+        failed = run_kept(role, &common, config, &err);
         code = failed == 0 ? 0 : failed == ROLE_BAD_USAGE ? 2 : 1;
     }
     if (failed && err.text[0] == '\0')

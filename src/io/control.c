@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "io/keeper.h"
+
 struct control {
     int fd;
     bool bound; /* the socket's file is there */
@@ -43,6 +45,8 @@ static int listen_at(struct control *c)
     int failed = bind(c->fd, (struct sockaddr *)&c->addr, sizeof c->addr) < 0 ? -errno : 0;
     umask(old);
     c->bound = failed == 0;
+    if (c->bound) /* however we end */
+        keeper_file_keep(c->addr.sun_path, true);
     return failed || listen(c->fd, 4) == 0 ? failed : -errno;
 }
 

@@ -3,8 +3,8 @@
  *
  * Whatever the kernel does not take back by itself when the process dies (an alias address, /etc/resolv.conf, a
  * sysctl) is written to a journal in the state directory, synced, *before* it is done. host_close() undoes in reverse
- * order; `tether cleanup` and the next start undo the journals of processes that are gone. What vanishes with a
- * descriptor (the TUN with its addresses and routes, the owner nft table) needs no entry.
+ * order; so does the keeper (io/keeper.h), who makes the changes where there is one, as soon as we are gone; `tether cleanup` and the next start
+ * undo the journals of those who are both gone. What vanishes with a descriptor (the TUN with its addresses and routes, the owner nft table) needs no entry.
  */
 #ifndef TETHER_IO_HOST_H
 #define TETHER_IO_HOST_H
@@ -65,6 +65,8 @@ int host_tun_open(struct host *host, const char *name, struct host_cidr cidr, in
  * @param mac its address, where it is made; NULL: any @return as host_tun_open(); Ethernet frames without their checksum
  */
 int host_tap_open(struct host *host, const char *name, const uint8_t mac[6], int mtu, struct err *err);
+/** TAPs named PREFIX and a number will be opened, and put into the bridge, while packets are handled already (keeper_seal()). */
+int host_tap_grant(struct host *host, const char *prefix, struct err *err);
 /** A bridge of that name: the one there is, or one that we make, bring up, and delete at the end. */
 int host_bridge_open(struct host *host, const char *name, struct err *err);
 /** Make a TAP of ours a port of it. @param isolated it reaches only ports that are not, such as the bridge itself */

@@ -10,11 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/keeper.h"
+
 enum { LINE_MAX_LEN = 1024 };
 
 struct lines {
     char *path, *fresh; /* fresh: the name of the file's successor */
     int fd, fresh_fd;   /* fresh_fd -1: none is being written */
+    int kept;           /* the keeper's number for it, who renews it when we may not; negative: no keeper */
     size_t count, fresh_count;
 };
 
@@ -45,6 +48,7 @@ int lines_open(const char *dir, const char *name, lines_cb read_line, void *ctx,
     if (!failed) {
         l->fd = open(l->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         failed = l->fd < 0 ? -errno : read_all(l, read_line, ctx);
+        l->kept = failed ? -1 : keeper_file_keep(l->path, false);
     }
     if (failed) {
         err_set(err, failed, "%s/%s: %s; --state-dir names another directory", dir, name, strerror(-failed));
@@ -73,9 +77,13 @@ size_t lines_count(const struct lines *lines)
 
 int lines_renew(struct lines *lines)
 {
+    lines->fresh_count = 0;
+    if (lines->kept >= 0) {
+        lines->fresh_fd = keeper_file_fresh(lines->kept);
+        return lines->fresh_fd < 0 ? lines->fresh_fd : 0;
+    }
     unlink(lines->fresh); /* one that a crash left behind */
     lines->fresh_fd = open(lines->fresh, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    lines->fresh_count = 0;
     return lines->fresh_fd < 0 ? -errno : 0;
 }
 
@@ -83,8 +91,12 @@ int lines_replace(struct lines *lines)
 {
     int fd = lines->fresh_fd;
     lines->fresh_fd = -1;
-    if (fsync(fd) < 0 || rename(lines->fresh, lines->path) < 0) {
-        int failed = -errno;
+    int failed = fsync(fd) < 0 ? -errno : 0;
+    if (!failed && lines->kept >= 0)
+        failed = keeper_file_replace(lines->kept);
+    else if (!failed && rename(lines->fresh, lines->path) < 0)
+        failed = -errno;
+    if (failed) {
         close(fd);
         unlink(lines->fresh);
         return failed;

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "io/keeper.h"
 #include "role/bridge_priv.h"
 
 enum { POOL_BYTES = 24 * 1024 * 1024, TICK_MS = 1000, STATION_IDLE_MS = 300 * 1000, STATION_HOLD_MS = 2000 };
@@ -298,6 +299,8 @@ int bridge_run(const struct bridge_setup *setup, struct err *err)
         b->name[0] = '\0';
     text_tame(b->name);
     int failed = open_all(b, err);
+    if (!failed)
+        failed = keeper_seal(setup->user, err);
     if (!failed) {
         announce(b);
         failed = io_loop_run(b->loop);

@@ -29,6 +29,7 @@ enum { BRIDGE_DIRECT_MAX = 8 };
 struct bridge_setup {
     const char *role;              /**< whose command line it was; names journal, socket and log */
     const char *state_dir, *tap;
+    const char *user;              /**< account to become; NULL: nobody */
     int mtu;
     const char *wifi;              /**< NULL, or the interface that gets wifi_addr */
     struct host_cidr wifi_addr;

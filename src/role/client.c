@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "io/keeper.h"
 #include "role/bridge.h"
 #include "role/client_priv.h"
 #include "role/page_state.h"
@@ -356,7 +357,7 @@ static void close_all(struct client *c)
 static int run_bridge(const struct client *c, struct err *err)
 {
     const struct client_config *config = c->config;
-    struct bridge_setup u = {.role = "client", .state_dir = c->common->state_dir, .tap = config->tap, .mtu = (int)config->mtu,
+    struct bridge_setup u = {.role = "client", .state_dir = c->common->state_dir, .user = c->common->user, .tap = config->tap, .mtu = (int)config->mtu,
                              .wifi = config->wifi, .wifi_addr = laptop_cidr, .port = (uint16_t)config->port, .server = c->server_url,
                              .plain = config->plain};
     memcpy(u.key, c->key, sizeof u.key);
@@ -392,6 +393,8 @@ static int run(const struct role_common *common, const void *config, struct err 
     }
     if (!failed)
         failed = open_all(c, err);
+    if (!failed)
+        failed = keeper_seal(common->user, err);
     if (!failed && page != NULL)
         log_info("client", NULL, "client ready", "open=http://%s:%ld/ tun=%s", page, c->config->port, c->config->tun);
     else if (!failed)
@@ -411,4 +414,5 @@ const struct role role_client = {
     .config_size = sizeof(struct client_config),
     .defaults = client_defaults,
     .run = run,
+    .changes_host = true,
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "io/keeper.h"
 
 struct house {
     struct io_loop *loop;
@@ -50,6 +51,8 @@ int hosted_run(struct hosted_part *parts, size_t count, bool say_who, struct err
         failed = io_on_signals(h.loop, on_signal, &h);
     if (!failed)
         failed = open_all(&h, say_who, err);
+    if (!failed)
+        failed = keeper_seal(parts[0].common.user, err);
     if (!failed)
         failed = io_loop_run(h.loop);
     for (size_t i = count; i-- > 0;)

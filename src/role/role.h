@@ -19,6 +19,7 @@ struct role_common {
     const char *state_dir; /**< where keys and journals live */
     const char *log;       /**< "text" or "json" */
     bool verbose;
+    const char *user;      /**< account to become after set-up; NULL: nobody */
 };
 
 /** run() returns this for a mistake in the command line that the table could not see: exit code 2. */
@@ -38,6 +39,7 @@ struct role {
     void (*defaults)(void *config); /**< may be NULL */
     /** Runs until told to stop. @return 0, -errno or ROLE_BAD_USAGE; then err says why in one line */
     int (*run)(const struct role_common *common, const void *config, struct err *err);
+    bool changes_host;           /**< has a keeper that makes the changes and takes them back (io/keeper.h) */
     const struct hosted *hosted; /**< NULL, or how it shares a process with others (hosted.h) */
     bool takes_file;             /**< an argument that is no option is --config */
 };

@@ -97,4 +97,5 @@ const struct role role_run = {
     .options = options,
     .takes_file = true,
     .run = run,
+    .changes_host = true,
 };

@@ -374,7 +374,7 @@ static void on_done(void *self)
 /* With --tap the server is a node of an Ethernet like the others: no NAT. */
 static int run_bridge(const struct role_common *common, const struct server_setup *setup, struct err *err)
 {
-    struct bridge_setup u = {.role = "server", .state_dir = common->state_dir, .tap = setup->tap, .mtu = 1500, .port = setup->port,
+    struct bridge_setup u = {.role = "server", .state_dir = common->state_dir, .user = common->user, .tap = setup->tap, .mtu = 1500, .port = setup->port,
                              .web_port = setup->web_port, .tls_cert = setup->tls_cert, .tls_key = setup->tls_key, .server = "",
                              .plain = setup->plain, .listen_count = setup->listen_count,
                              .key_text = server_setup_shows_key(setup) ? setup->key_text : NULL};
@@ -427,5 +427,6 @@ const struct role role_server = {
     .config_size = sizeof(struct server_config),
     .defaults = server_defaults,
     .run = run,
+    .changes_host = true,
     .hosted = &hosted,
 };

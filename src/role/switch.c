@@ -285,5 +285,6 @@ const struct role role_switch = {
     .config_size = sizeof(struct switch_args),
     .defaults = switch_defaults,
     .run = run,
+    .changes_host = true,
     .hosted = &hosted,
 };

@@ -69,7 +69,9 @@ int switch_tap_open(struct switch_role *sw, struct err *err)
     int failed = host_open(sw->common->state_dir, "switch", &sw->host, err);
     if (!failed && u->bridge[0] != '\0')
         failed = host_bridge_open(sw->host, u->bridge, err);
-    if (!failed && !u->tap_per_guest)
+    if (!failed && u->tap_per_guest)
+        failed = host_tap_grant(sw->host, u->tap, err);
+    else if (!failed)
         failed = open_device(sw, u->tap, on_shared, sw, &sw->tap, err);
     if (failed || !u->masquerade)
         return failed;

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/ip6.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/uio.h>
 #include <sys/socket.h>
 
@@ -186,6 +187,10 @@ static void journals_of_the_living_and_of_elsewhere_are_left(void **state)
     sh_read(start, sizeof start, "cut -d' ' -f22 /proc/%d/stat", getpid());
     uint64_t mine = strtoull(start, NULL, 10);
     write_journal(lab, "client-1.journal", getpid(), mine, false, false, lines);
+    char path[128];
+    snprintf(path, sizeof path, "%s/client-1.journal", lab->state);
+    int kept = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(kept, LOCK_EX), 0);
     write_journal(lab, "client-2.journal", 4194300, 5, true, false, lines);
     assert_int_equal(host_cleanup(lab->state, NULL), 0);
     host_close(lab_open(lab, "client"));
@@ -198,6 +203,7 @@ static void journals_of_the_living_and_of_elsewhere_are_left(void **state)
     write_journal(lab, "client-4.journal", getpid(), mine + 1, false, false, lines);
     assert_int_equal(host_cleanup(lab->state, NULL), 1);
     assert_int_equal(sh("ip addr show dev w0 | grep -q 192.0.2.9"), 1);
+    close(kept);
 }
 
 static void tun_and_routes_vanish_with_the_descriptor(void **state)

@@ -45,6 +45,16 @@ def sh(*argv, check=True, timeout=60):
     return done.stdout
 
 
+def process_status(pid, task=None):
+    """/proc/PID/status of a process, or of a thread of it, as a dictionary."""
+    with open(f"/proc/{pid}/task/{task or pid}/status") as f:
+        return {name: value.strip() for name, value in (line.split(":", 1) for line in f)}
+
+
+def rss_kb(pid):
+    return int(process_status(pid)["VmRSS"].split()[0])
+
+
 class Process:
     """A program that runs in a host; its output goes to a file that can be polled."""
 
@@ -96,8 +106,14 @@ class Process:
             raise LabError(f"{self.name} did not end within {timeout:g} s of signal {signo}\n{self.tail()}") from None
 
     def rss_kb(self):
-        with open(f"/proc/{self.pid}/status") as f:
-            return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
+        return rss_kb(self.pid)
+
+    def keeper(self):
+        """The pid of tether's process that changes the machine."""
+        def born():
+            with open(f"/proc/{self.pid}/task/{self.pid}/children") as f:
+                return f.read().split()
+        return int(wait_until(born, f"the keeper of {self.name}")[0])
 
 
 class Host:

@@ -21,7 +21,7 @@
 
 /* --- the bridge --- */
 
-int host_bridge_open(struct host *host, const char *name, struct err *err)
+int bridge_make(struct host_state *host, const char *name, struct err *err)
 {
     struct netlink_link link;
     if (netlink_link_by_name(name, &link) == 0)
@@ -58,7 +58,7 @@ int bridge_undo(const struct undo *undo, char *args)
     return rc == -ENODEV ? 0 : rc == 0 ? 1 : rc;
 }
 
-int host_bridge_join(struct host *host, const char *bridge, const char *tap, bool isolated, struct err *err)
+int bridge_join(struct host_state *host, const char *bridge, const char *tap, bool isolated, struct err *err)
 {
     struct netlink_link to, port;
     (void)host; /* the TAP leaves when it goes */
@@ -118,7 +118,7 @@ static bool others_forward(int dir_fd, const struct journal *self)
     return journal_scan(dir_fd, self, look_for_forward, &others) == 0 && others.forward;
 }
 
-static int forward_on(struct host *host, struct err *err)
+static int forward_on(struct host_state *host, struct err *err)
 {
     int now = forward_read();
     if (now < 0)
@@ -147,7 +147,7 @@ int forward_undo(const struct undo *undo, char *args)
     return rc == 0 ? 1 : rc;
 }
 
-int host_masquerade(struct host *host, const char *ifname, struct host_cidr net, struct err *err)
+int bridge_masquerade(struct host_state *host, const char *ifname, struct host_cidr net, struct err *err)
 {
     char addr[INET_ADDRSTRLEN], body[NFT_BODY_MAX];
     struct in_addr in = {htonl(net.addr)};
@@ -164,7 +164,7 @@ int host_masquerade(struct host *host, const char *ifname, struct host_cidr net,
     return rc != 0 ? rc : nft_add(host, body, err);
 }
 
-int host_only_answers(struct host *host, const char *ifname, struct err *err)
+int bridge_only_answers(struct host_state *host, const char *ifname, struct err *err)
 {
     char body[NFT_BODY_MAX];
     if (strpbrk(ifname, "\"\\{};") != NULL)

@@ -94,8 +94,7 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-/* Above 2, so that wiring the child up never overwrites one end with another (a daemon may run with 0-2 closed). */
-static int above_stdio(int *fd)
+int child_above_stdio(int *fd)
 {
     if (*fd > 2)
         return 0;
@@ -116,11 +115,11 @@ static int start(struct child *child, const char *const argv[], bool keep_stdout
         (null = open("/dev/null", O_WRONLY | O_CLOEXEC)) < 0 || fcntl(out[0], F_SETFL, O_NONBLOCK) != 0)
         rc = -errno;
     if (rc == 0)
-        rc = above_stdio(&in[1]);
+        rc = child_above_stdio(&in[1]);
     if (rc == 0)
-        rc = above_stdio(&out[1]);
+        rc = child_above_stdio(&out[1]);
     if (rc == 0)
-        rc = above_stdio(&null);
+        rc = child_above_stdio(&null);
     if (rc == 0)
         rc = spawn(argv, in[1], keep_stdout ? out[1] : null, out[1], &child->pid);
     close_fd(&in[1]);

@@ -39,6 +39,9 @@ void child_stop(struct child *child);
  */
 int child_run(const char *const argv[], const char *input, char *ret_output, size_t cap, uint64_t deadline_ms);
 
+/** Move a descriptor above 2, so that wiring a child up never overwrites it (a daemon may run with 0-2 closed). @return 0 or -errno */
+int child_above_stdio(int *fd);
+
 /** Monotonic milliseconds. */
 uint64_t child_now_ms(void);
 

@@ -63,7 +63,7 @@ static int resolved_call(const char *const argv[], uint64_t deadline_ms)
     return status == 0 ? 0 : status < 0 ? status : -EIO;
 }
 
-static int resolved_set(struct host *host, const char *ifname, const uint32_t *addrs, size_t count, uint64_t deadline_ms)
+static int resolved_set(struct host_state *host, const char *ifname, const uint32_t *addrs, size_t count, uint64_t deadline_ms)
 {
     char ip[SERVERS_MAX][INET_ADDRSTRLEN];
     const char *dns[3 + SERVERS_MAX + 1] = {"resolvectl", "dns", ifname};
@@ -85,7 +85,7 @@ static int resolved_set(struct host *host, const char *ifname, const uint32_t *a
     return rc;
 }
 
-void dns_resolved_revert(struct host *host)
+void dns_resolved_revert(struct host_state *host)
 {
     if (host->resolved_ifname[0] == '\0')
         return;
@@ -128,7 +128,7 @@ static bool resolvconf_took(uint32_t addr)
     return resolv_nameservers(text, &first, 1) == 1 && (first == addr || is_loopback(first));
 }
 
-static int resolvconf_set(struct host *host, const char *ifname, const uint32_t *addrs, size_t count, uint64_t deadline_ms)
+static int resolvconf_set(struct host_state *host, const char *ifname, const uint32_t *addrs, size_t count, uint64_t deadline_ms)
 {
     char record[IFNAMSIZ + 16], input[256] = "", ip[INET_ADDRSTRLEN], said[512];
     size_t len = 0;
@@ -168,7 +168,7 @@ int dns_resolvconf_undo(const struct undo *undo, char *args)
     return status == 0 ? 1 : status < 0 ? status : -EIO;
 }
 
-int host_dns_set(struct host *host, const char *ifname, const uint32_t *addrs, size_t count, struct err *err)
+int dns_set(struct host_state *host, const char *ifname, const uint32_t *addrs, size_t count, struct err *err)
 {
     if (count == 0)
         return err_set(err, -EINVAL, "name servers: none given");

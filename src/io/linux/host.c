@@ -1,7 +1,8 @@
 /*
- * io/linux/host.c - see io/host.h
+ * io/linux/host.c - changes to the machine, and their end
  *
  * Owns the order: mend what the dead left, journal, change; undo newest first. What each change is, its own file knows.
+ * Who asks for it, and whether he may, desk.c does.
  */
 #include "io/linux/host_priv.h"
 
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -30,11 +32,14 @@ static const struct {
     {"resolv", resolv_undo, true},
 };
 
+enum { LEAVING_MS = 5000, LEAVING_STEP_MS = 10 };
+
 /* What undoing one or several journals came to. */
 struct tally {
     int undone;
     int failed; /* first -errno */
     char journal[JOURNAL_NAME_MAX];
+    bool leaving; /* one of them is about to be undone by somebody else, or about to be ours to undo */
 };
 
 int host_cidr_parse(const char *text, struct host_cidr *ret_cidr)
@@ -103,6 +108,7 @@ static void undo_journal(struct journal *j, bool old_boot, struct tally *tally)
 static void mend_one(void *ctx, struct journal *j, enum journal_state state)
 {
     if (state == JOURNAL_ALIVE || state == JOURNAL_FOREIGN) {
+        ((struct tally *)ctx)->leaving |= state == JOURNAL_ALIVE && j->leaving;
         log_debug("host", NULL, "journal-left-alone", "journal=%s pid=%ld why=\"%s\"", j->name, (long)j->owner.pid,
                   state == JOURNAL_ALIVE ? "its process lives" : "another network namespace");
         return;
@@ -110,46 +116,61 @@ static void mend_one(void *ctx, struct journal *j, enum journal_state state)
     undo_journal(j, state == JOURNAL_OLD_BOOT, ctx);
 }
 
-int host_open(const char *state_dir, const char *role, struct host **ret_host, struct err *err)
+/*
+ * Mend what the dead left. Who was killed a moment ago is being mended by his keeper, or his keeper was, and he is about to end: until that is
+ * over, what we would find is neither his nor ours. @return 0 and the directory is locked, or -errno
+ */
+static int mend_all(int dir_fd, struct tally *tally)
+{
+    const struct timespec pause = {.tv_nsec = LEAVING_STEP_MS * 1000 * 1000};
+    for (int waited_ms = 0;; waited_ms += LEAVING_STEP_MS) {
+        int rc = journal_dir_lock(dir_fd);
+        if (rc != 0)
+            return rc;
+        tally->leaving = false;
+        rc = journal_scan(dir_fd, NULL, mend_one, tally);
+        if (rc == 0 && (!tally->leaving || waited_ms >= LEAVING_MS))
+            return 0;
+        journal_dir_unlock(dir_fd);
+        if (rc != 0)
+            return rc;
+        nanosleep(&pause, NULL);
+    }
+}
+
+static int open_journal(struct host_state *host, const char *role, pid_t owner, struct err *err)
 {
     struct tally tally = {0};
-    int rc = -ENOMEM;
-    bool locked = false;
-    struct host *host = calloc(1, sizeof *host);
+    int rc = host->dir_fd = journal_dir_open(host->state_dir, true, err);
+    if (rc < 0)
+        return rc;
+    rc = mend_all(host->dir_fd, &tally);
+    if (rc != 0)
+        return err_set(err, rc, "state directory %s: another tether is working in it; try again", host->state_dir);
+    if (tally.undone > 0)
+        log_info("host", NULL, "mended", "changes=%d", tally.undone);
+    rc = journal_create(&host->journal, host->dir_fd, role, owner);
+    journal_dir_unlock(host->dir_fd);
+    if (rc != 0)
+        err_set(err, rc, "state directory %s: cannot write the journal: %s; %s--state-dir DIR", host->state_dir, strerror(-rc),
+                rc == -EACCES || rc == -EPERM ? "run it with sudo or name another with " : "name another with ");
+    return rc;
+}
+
+int host_state_open(const char *state_dir, const char *role, pid_t owner, struct host_state **ret_host, struct err *err)
+{
+    struct host_state *host = calloc(1, sizeof *host);
     if (host == NULL)
-        return err_set(err, rc, "out of memory");
+        return err_set(err, -ENOMEM, "out of memory");
     host->dir_fd = -1;
     host->journal.fd = -1;
     host->nft = (struct child){.in = -1, .out = -1};
     host->state_dir = strdup(state_dir);
-    if (host->state_dir == NULL) {
-        err_set(err, rc, "out of memory");
-        goto fail;
+    int rc = host->state_dir == NULL ? err_set(err, -ENOMEM, "out of memory") : open_journal(host, role, owner, err);
+    if (rc == 0) {
+        *ret_host = host;
+        return 0;
     }
-    rc = host->dir_fd = journal_dir_open(state_dir, true, err);
-    if (rc < 0)
-        goto fail;
-    rc = journal_dir_lock(host->dir_fd);
-    if (rc != 0) {
-        err_set(err, rc, "state directory %s: another tether is working in it; try again", state_dir);
-        goto fail;
-    }
-    locked = true;
-    journal_scan(host->dir_fd, NULL, mend_one, &tally);
-    if (tally.undone > 0)
-        log_info("host", NULL, "mended", "changes=%d", tally.undone);
-    rc = journal_create(&host->journal, host->dir_fd, role);
-    if (rc != 0) {
-        err_set(err, rc, "state directory %s: cannot write the journal: %s; %s--state-dir DIR", state_dir,
-                strerror(-rc), rc == -EACCES || rc == -EPERM ? "run it with sudo or name another with " : "name another with ");
-        goto fail;
-    }
-    journal_dir_unlock(host->dir_fd);
-    *ret_host = host;
-    return 0;
-fail:
-    if (locked)
-        journal_dir_unlock(host->dir_fd);
     if (host->dir_fd >= 0)
         close(host->dir_fd);
     free(host->state_dir);
@@ -157,10 +178,10 @@ fail:
     return rc;
 }
 
-void host_close(struct host *host)
+int host_state_close(struct host_state *host)
 {
     if (host == NULL)
-        return;
+        return 0;
     struct tally tally = {0};
     dns_resolved_revert(host);
     child_stop(&host->nft);
@@ -173,6 +194,7 @@ void host_close(struct host *host)
     close(host->dir_fd);
     free(host->state_dir);
     free(host);
+    return tally.undone;
 }
 
 int host_cleanup(const char *state_dir, struct err *err)
@@ -183,15 +205,13 @@ int host_cleanup(const char *state_dir, struct err *err)
         return 0;
     if (dir_fd < 0)
         return dir_fd;
-    int rc = journal_dir_lock(dir_fd);
+    int rc = mend_all(dir_fd, &tally);
     if (rc != 0) {
-        err_set(err, rc, "state directory %s: another tether is working in it; try again", state_dir);
+        err_set(err, rc, rc == -EBUSY ? "state directory %s: another tether is working in it; try again" : "state directory %s: %s", state_dir,
+                strerror(-rc));
     } else {
-        rc = journal_scan(dir_fd, NULL, mend_one, &tally);
         journal_dir_unlock(dir_fd);
-        if (rc != 0)
-            err_set(err, rc, "state directory %s: %s", state_dir, strerror(-rc));
-        else if (tally.failed != 0)
+        if (tally.failed != 0)
             rc = host_fail(err, tally.failed, "undo what is in %s/%s.journal", state_dir, tally.journal);
     }
     close(dir_fd);

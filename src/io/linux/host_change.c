@@ -23,7 +23,7 @@ int host_fail(struct err *err, int rc, const char *format, ...)
     return err_set(err, rc, "not permitted: %s; a container needs --cap-add NET_ADMIN", what);
 }
 
-int host_journal(struct host *host, struct err *err, const char *format, ...)
+int host_journal(struct host_state *host, struct err *err, const char *format, ...)
 {
     char line[JOURNAL_LINE_MAX];
     va_list args;

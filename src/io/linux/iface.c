@@ -85,7 +85,7 @@ static void cidr_text(struct host_cidr cidr, char ret[32])
     snprintf(ret, 32, "%s/%u", addr, cidr.len);
 }
 
-static int bring_up(struct host *host, const struct netlink_link *link, struct err *err)
+static int bring_up(struct host_state *host, const struct netlink_link *link, struct err *err)
 {
     int rc = host_journal(host, err, "link-down %d %s", link->index, link->name);
     if (rc != 0)
@@ -98,7 +98,7 @@ static int bring_up(struct host *host, const struct netlink_link *link, struct e
     return 0;
 }
 
-int host_addr_add(struct host *host, const char *ifname, struct host_cidr cidr, struct err *err)
+int iface_addr_add(struct host_state *host, const char *ifname, struct host_cidr cidr, struct err *err)
 {
     char text[32];
     struct netlink_link link;
@@ -190,7 +190,7 @@ static int route_halves(int index, struct netlink_prefix low)
     return rc;
 }
 
-int host_route_add(struct host *host, const char *ifname, struct host_cidr cidr, struct err *err)
+int iface_route_add(struct host_state *host, const char *ifname, struct host_cidr cidr, struct err *err)
 {
     (void)host; /* goes with the device */
     char text[32];
@@ -243,7 +243,7 @@ static int ipv6_on(const char *ifname)
     return rc;
 }
 
-int host_route_ipv6_all(struct host *host, const char *ifname, struct err *err)
+int iface_route_ipv6_all(struct host_state *host, const char *ifname, struct err *err)
 {
     (void)host;
     struct netlink_link link;

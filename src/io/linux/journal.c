@@ -107,13 +107,13 @@ static uint64_t process_start(pid_t pid)
     return state == 'Z' || state == 'X' ? 0 : start; /* a zombie changes nothing any more */
 }
 
-static int owner_self(struct journal_owner *ret)
+static int owner_of(pid_t pid, struct journal_owner *ret)
 {
     struct stat st;
     if (stat("/proc/self/ns/net", &st) != 0)
         return -errno;
     memset(ret, 0, sizeof *ret);
-    ret->pid = getpid();
+    ret->pid = pid;
     ret->start = process_start(ret->pid);
     ret->net_ns = st.st_ino;
     FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
@@ -155,14 +155,14 @@ static int append(struct journal *j, const char *text, size_t len)
     return 0;
 }
 
-int journal_create(struct journal *j, int dir_fd, const char *role)
+int journal_create(struct journal *j, int dir_fd, const char *role, pid_t owner)
 {
     memset(j, 0, sizeof *j);
     j->fd = -1;
     j->dir_fd = dir_fd;
     if (!role_is_sane(role))
         return -EINVAL;
-    int rc = owner_self(&j->owner);
+    int rc = owner_of(owner, &j->owner);
     if (rc != 0)
         return rc;
     char name[JOURNAL_NAME_MAX + sizeof SUFFIX];
@@ -173,7 +173,7 @@ int journal_create(struct journal *j, int dir_fd, const char *role)
         if (j->fd < 0 && (errno != EEXIST || i >= SAME_NAMES_MAX))
             return -errno;
     }
-    /* The pid says nothing to a reader in another pid namespace; the lock does. It ends with the process. */
+    /* The pid says nothing to a reader in another pid namespace; the lock does. It ends with us, its keeper. */
     flock(j->fd, LOCK_EX | LOCK_NB);
     char header[160];
     int len = snprintf(header, sizeof header, "tether-journal 1 %ld %" PRIu64 " %" PRIu64 " %s\n",
@@ -302,13 +302,16 @@ static int parse(struct journal *j, char *text, size_t len)
     return 0;
 }
 
-static enum journal_state state_of(const struct journal *j, const struct journal_owner *self)
+static enum journal_state state_of(struct journal *j, const struct journal_owner *self)
 {
-    if (flock(j->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    const bool kept = flock(j->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    const bool lives = process_start(j->owner.pid) == j->owner.start;
+    j->leaving = kept != lives && j->owner.net_ns == self->net_ns;
+    if (kept)
         return JOURNAL_ALIVE;
     if (strcmp(j->owner.boot, self->boot) != 0)
         return JOURNAL_OLD_BOOT;
-    if (process_start(j->owner.pid) == j->owner.start)
+    if (lives)
         return JOURNAL_ALIVE;
     return j->owner.net_ns == self->net_ns ? JOURNAL_DEAD : JOURNAL_FOREIGN;
 }
@@ -349,7 +352,7 @@ static int is_journal(const struct dirent *entry)
 int journal_scan(int dir_fd, const struct journal *self, journal_cb cb, void *ctx)
 {
     struct journal_owner owner;
-    int rc = owner_self(&owner);
+    int rc = owner_of(getpid(), &owner);
     if (rc != 0)
         return rc;
     /* Names first: the callback deletes files. */

@@ -20,7 +20,7 @@
 #define JOURNAL_ENTRIES_MAX 64
 #define JOURNAL_LOCK_MS     2000
 
-/** Who made a journal. A pid alone is reused; the boot tells whether the kernel still has what was changed. */
+/** Whose changes a journal tells of. Its keeper holds a lock on the file as long as it lives. A pid alone is reused; the boot tells whether the kernel still has what was changed. */
 struct journal_owner {
     pid_t pid;
     uint64_t start;  /**< field 22 of /proc/PID/stat: clock ticks after boot */
@@ -37,6 +37,7 @@ struct journal {
     char *lines[JOURNAL_ENTRIES_MAX]; /**< without newline, oldest first */
     size_t bad_lines;                 /**< complete lines that say nothing we know how to read */
     off_t size;                       /**< bytes in the file */
+    bool leaving;                     /**< read, and alive: but of its process and its keeper one has ended */
 };
 
 enum journal_state {
@@ -52,8 +53,8 @@ int journal_dir_open(const char *path, bool make, struct err *err);
 int journal_dir_lock(int dir_fd);
 void journal_dir_unlock(int dir_fd);
 
-/** Make ROLE-PID.journal; caller holds the lock. @return 0 or -errno, then nothing is left */
-int journal_create(struct journal *j, int dir_fd, const char *role);
+/** Make ROLE-PID.journal; caller holds the lock. @param owner the process, PID @return 0 or -errno, then nothing is left */
+int journal_create(struct journal *j, int dir_fd, const char *role, pid_t owner);
 /** Add a line, synced when this returns 0. On failure the file is as before. @return 0, -ENOSPC (full), -errno */
 int journal_add(struct journal *j, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /** Take the newest line back: its change was not made after all. */

@@ -66,7 +66,7 @@ static int await(struct child *nft, const char *sentinel, char *said, size_t cap
     return error != NULL && strstr(error + 1, "Error:") != NULL ? -EIO : 0;
 }
 
-static int add_owned(struct host *host, const char *table, const char *text, char *said, size_t cap)
+static int add_owned(struct host_state *host, const char *table, const char *text, char *said, size_t cap)
 {
     static const char *const argv[] = {"nft", "-i", NULL};
     char sentinel[NAME_MAX_LEN + 16], probe[NAME_MAX_LEN + 40];
@@ -88,7 +88,7 @@ static int add_owned(struct host *host, const char *table, const char *text, cha
     return rc;
 }
 
-static int add_ordinary(struct host *host, const char *table, const char *text, char *said, size_t cap, struct err *err)
+static int add_ordinary(struct host_state *host, const char *table, const char *text, char *said, size_t cap, struct err *err)
 {
     static const char *const argv[] = {"nft", "-f", "-", NULL};
     int rc = host_journal(host, err, "nft %s", table);
@@ -107,7 +107,7 @@ static int add_ordinary(struct host *host, const char *table, const char *text, 
                    said[0] != '\0' ? said : strerror(-rc));
 }
 
-int nft_add(struct host *host, const char *body, struct err *err)
+int nft_add(struct host_state *host, const char *body, struct err *err)
 {
     char table[NAME_MAX_LEN], text[NFT_BODY_MAX + 128], said[SAID_MAX];
     /* The directory's descriptor tells the roles of one process apart. */
@@ -132,7 +132,7 @@ int nft_add(struct host *host, const char *body, struct err *err)
     return rc;
 }
 
-int host_silence_ports(struct host *host, uint32_t addr, uint16_t lo, uint16_t hi, struct err *err)
+int nft_silence_ports(struct host_state *host, uint32_t addr, uint16_t lo, uint16_t hi, struct err *err)
 {
     char ip[INET_ADDRSTRLEN], range[16], body[NFT_BODY_MAX];
     struct in_addr in = {htonl(addr)};

@@ -173,7 +173,7 @@ static bool kernel_may_lend(uint16_t lo, uint16_t hi)
     return !read || (first <= hi && lo <= last);
 }
 
-static int reserve(struct host *host, uint16_t lo, uint16_t hi, struct err *err)
+static int reserve(struct host_state *host, uint16_t lo, uint16_t hi, struct err *err)
 {
     struct portset now, ours = {{0}}, mine = {{0}}, unshared;
     struct others others = {.net_ns = host->journal.owner.net_ns};
@@ -213,7 +213,7 @@ static int reserve(struct host *host, uint16_t lo, uint16_t hi, struct err *err)
     return host_fail(err, rc, "reserve ports %u-%u", lo, hi);
 }
 
-int host_reserve_ports(struct host *host, uint16_t lo, uint16_t hi, struct err *err)
+int ports_reserve(struct host_state *host, uint16_t lo, uint16_t hi, struct err *err)
 {
     if (lo == 0 || lo > hi)
         return err_set(err, -EINVAL, "port range %u-%u: the first must be 1 or more and not above the last", lo, hi);

@@ -247,7 +247,7 @@ static void compose(const struct journal *j, const uint32_t *addrs, size_t count
     ret->len = len;
 }
 
-int resolv_set(struct host *host, const uint32_t *addrs, size_t count, struct err *err)
+int resolv_set(struct host_state *host, const uint32_t *addrs, size_t count, struct err *err)
 {
     struct journal *j = &host->journal;
     char mark[MARKER_MAX];

@@ -71,7 +71,7 @@ static int check_name(const char *name, const char *option, struct err *err)
     return 0;
 }
 
-int host_tun_open(struct host *host, const char *name, struct host_cidr cidr, int mtu, struct err *err)
+int tun_make(struct host_state *host, const char *name, struct host_cidr cidr, int mtu, struct err *err)
 {
     (void)host; /* nothing to journal */
     int fd = check_name(name, "tun", err);
@@ -105,7 +105,7 @@ static int tap_set_up(int fd, const char *name, const uint8_t mac[ETH_ALEN], int
     return rc != 0 ? host_fail(err, rc, "set up tunnel device %s with MTU %d", name, mtu) : 0;
 }
 
-int host_tap_open(struct host *host, const char *name, const uint8_t mac[ETH_ALEN], int mtu, struct err *err)
+int tap_make(struct host_state *host, const char *name, const uint8_t mac[ETH_ALEN], int mtu, struct err *err)
 {
     (void)host; /* nothing to journal */
     int fd = check_name(name, "tap", err);

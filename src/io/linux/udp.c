@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/keeper.h"
+
 enum { BATCH = 16, DATAGRAM_MAX = 65536, BUFFER = 4 * 1024 * 1024, ROUNDS = 16, CONTROL = 128 };
 enum { TOGETHER_MAX = 60 * 1024, TOGETHER_SEGMENTS = 64 }; /* of UDP_SEGMENT; Linux takes 64 */
 #ifndef UDP_SEGMENT
@@ -218,16 +220,26 @@ bool udp_congested(const struct udp *u)
 
 /* --- life --- */
 
+/* Long ones, by right or by the keeper's; else as long as the machine allows everybody. */
+static void set_buffers(int fd)
+{
+    const int size = BUFFER;
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) == 0)
+        return;
+    if (keeper_socket_buffers(fd, BUFFER) == 0)
+        return;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
 static int set_up(int fd, int family, bool may_fragment)
 {
-    const int on = 1, size = BUFFER;
+    const int on = 1;
     const int discover = may_fragment ? IP_PMTUDISC_DONT : IP_PMTUDISC_PROBE;
     if (!may_fragment)
         setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on); /* an old kernel hands them over one by one */
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)
-        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    set_buffers(fd);
     if (family == AF_INET6) {
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
         setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);

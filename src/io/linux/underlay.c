@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "io/keeper.h"
+
 /* The better of two routes to one address: the longer prefix, then the smaller metric. */
 struct choice {
     struct rtnl_route *route;
@@ -100,5 +102,7 @@ int underlay_find(const struct sockaddr_storage *to, const char *around, struct 
 int underlay_bind(int fd, const struct underlay *via)
 {
     size_t len = strlen(via->ifname);
-    return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, via->ifname, (socklen_t)len) < 0 ? -errno : 0;
+    int rc = setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, via->ifname, (socklen_t)len) < 0 ? -errno : 0;
+    /* Without a privilege only the first time, and before Linux 5.7 not at all. */
+    return rc == -EPERM && keeper_runs() ? keeper_socket_bind(fd, via->ifname) : rc;
 }
