@@ -53,6 +53,9 @@ int hosted_run(struct hosted_part *parts, size_t count, bool say_who, struct err
         failed = open_all(&h, say_who, err);
     if (!failed)
         failed = keeper_seal(parts[0].common.user, err);
+    for (size_t i = 0; i < count && !failed; i++)
+        if (parts[i].role->hosted->ready != NULL)
+            parts[i].role->hosted->ready(parts[i].self);
     if (!failed)
         failed = io_loop_run(h.loop);
     for (size_t i = count; i-- > 0;)

@@ -1,8 +1,8 @@
 /*
  * role/hosted.h - roles that can share a loop and a process
  *
- * Such a role opens what it needs on a loop that is given to it and returns at once. Alone or with others, somebody else runs the loop,
- * hears the signals, and takes everything down in this order: leave, close, the loop itself, done.
+ * Such a role opens what it needs on a loop that is given to it and returns at once. Alone or with others, somebody else gives up the process's
+ * privileges, runs the loop, hears the signals, and takes everything down in this order: leave, close, the loop itself, done.
  */
 #ifndef TETHER_ROLE_HOSTED_H
 #define TETHER_ROLE_HOSTED_H
@@ -17,6 +17,8 @@ struct hosted {
      * @return 0, -errno or ROLE_BAD_USAGE with err
      */
     int (*open)(const struct role_common *common, const void *config, struct io_loop *loop, void **ret_self, struct err *err);
+    /** All have opened, and the privileges are gone: say so. May be NULL. */
+    void (*ready)(void *self);
     /** The process is asked to end: say goodbye to the far ends. May be NULL. */
     void (*leave)(void *self);
     /** Close what lives in the loop. Half-built is fine. */

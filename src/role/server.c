@@ -399,13 +399,15 @@ static int on_open(const struct role_common *common, const void *config, struct 
     if (failed)
         return failed;
     s->welcome = (struct frame_welcome){.version = FRAME_VERSION, .mtu = s->setup.link_mtu, .external = s->setup.external};
-    failed = open_all(s, err);
-    if (!failed)
-        server_setup_announce(&s->setup);
-    return failed;
+    return open_all(s, err);
 }
 
-static const struct hosted hosted = {.open = on_open, .leave = on_leave, .close = on_close, .done = on_done};
+static void on_ready(void *self)
+{
+    server_setup_announce(&((struct server *)self)->setup);
+}
+
+static const struct hosted hosted = {.open = on_open, .ready = on_ready, .leave = on_leave, .close = on_close, .done = on_done};
 
 static int run(const struct role_common *common, const void *config, struct err *err)
 {

@@ -258,16 +258,16 @@ static int on_open(const struct role_common *common, const void *config, struct 
     sw->common = common;
     sw->loop = loop;
     int failed = switch_setup_check(config, &sw->setup, err);
-    if (!failed)
-        failed = open_all(sw, err);
-    if (failed)
-        return failed;
-    announce(sw);
-    warn_open(sw);
-    return failed;
+    return failed ? failed : open_all(sw, err);
 }
 
-static const struct hosted hosted = {.open = on_open, .close = on_close, .done = on_done};
+static void on_ready(void *self)
+{
+    announce(self);
+    warn_open(self);
+}
+
+static const struct hosted hosted = {.open = on_open, .ready = on_ready, .close = on_close, .done = on_done};
 
 static int run(const struct role_common *common, const void *config, struct err *err)
 {
