@@ -6,7 +6,7 @@ cd "$(dirname "$(readlink -f "$0")")"
 export PYTHONDONTWRITEBYTECODE=1
 
 BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config libuv1-dev libwslay-dev libpcap-dev libssl-dev libnl-3-dev
-                libnl-route-3-dev zlib1g-dev libinih-dev libjansson-dev nftables iproute2)
+                libnl-route-3-dev libseccomp-dev zlib1g-dev libinih-dev libjansson-dev nftables iproute2)
 LAB_PACKAGES=(python3 python3-websockets iputils-ping traceroute tcpdump curl ethtool util-linux procps)
 TEST_PACKAGES=(libcmocka-dev strace openvpn iperf3 clang git openssl tinyproxy-bin udhcpc dnsmasq-base)
 BROWSER_PACKAGES=(chromium chromium-driver)

@@ -54,5 +54,7 @@ int keeper_file_replace(int number);
 int keeper_socket_bind(int fd, const char *ifname);
 /** Give it buffers of that many bytes, beyond what the machine allows everybody. */
 int keeper_socket_buffers(int fd, size_t size);
+/** Have Cubic steer its TCP, where the machine does not let everybody choose that. */
+int keeper_socket_cubic(int fd);
 
 #endif

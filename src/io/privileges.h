@@ -12,7 +12,7 @@
 /** Never more than now: no program started from here brings a privilege (no_new_privs, an empty bounding set). With a single thread. */
 void privileges_limit(void);
 /**
- * Give up the rest: account, groups, capabilities. For good; afterwards the process cannot be traced by its account either.
+ * Give up the rest: account, groups, capabilities, and system calls of no use to us where the kernel can refuse them. For good; afterwards the process cannot be traced by its account either.
  *
  * @param user account to become where we are root; NULL: nobody
  */

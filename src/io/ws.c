@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/keeper.h"
 #include "io/ws_priv.h"
 
 enum {
@@ -167,7 +168,8 @@ void ws_tune_tcp(uv_tcp_t *tcp)
     /* The tunnel's own window probes the path. A host's BBR would do so too, and hold everything up for 200 ms each ten seconds
      * (PROBE_RTT); where there is no Cubic the host's choice stays. */
     static const char cubic[] = "cubic";
-    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, cubic, sizeof cubic - 1);
+    if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, cubic, sizeof cubic - 1) < 0 && errno == EPERM)
+        keeper_socket_cubic(fd); /* where not everybody may choose it */
 #endif
 }
 

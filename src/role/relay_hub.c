@@ -13,7 +13,6 @@
 #include "base/backoff.h"
 #include "base/log.h"
 #include "io/message.h"
-#include "io/privileges.h"
 #include "io/stream.h"
 #include "io/tls_psk.h"
 #include "io/ws.h"
@@ -154,7 +153,7 @@ static int prepare(struct hub *h, const char *const *urls, size_t count, const c
     return tls ? stream_tls_client(ca, &h->way.tls, err) : 0;
 }
 
-int relay_hub_run(const char *const *urls, size_t count, const char *ca, const char *user, struct err *err)
+int relay_hub_run(const char *const *urls, size_t count, const char *ca, struct err *err)
 {
     struct hub *h = calloc(1, sizeof *h);
     int failed = h == NULL ? -ENOMEM : prepare(h, urls, count, ca, err);
@@ -167,8 +166,6 @@ int relay_hub_run(const char *const *urls, size_t count, const char *ca, const c
         if (!failed)
             io_timer_start(h->leg[i].retry, 0, 0);
     }
-    if (!failed)
-        failed = privileges_drop(user, err);
     if (!failed)
         failed = io_loop_run(h->loop);
     for (size_t i = 0; h != NULL && i < h->legs; i++) {

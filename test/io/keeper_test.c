@@ -2,6 +2,8 @@
 #include "host_lab.h"
 
 #include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -169,7 +171,20 @@ static void only_sockets_of_ip_are_prepared(void **state)
     assert_string_equal(name, "w0");
     r = request_of(HOST_OP_SOCKET, "none7");
     assert_int_equal(do_one(desk, &r, udp, NULL), -ENODEV);
-    close(file), close(local), close(raw), close(udp);
+    int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
+    r = (struct host_request){.op = HOST_OP_SOCKET, .flag = 1};
+    rc = do_one(desk, &r, tcp, NULL);
+    assert_true(rc == 0 || rc == -ENOENT); /* a kernel without it */
+    len = sizeof name;
+    assert_int_equal(getsockopt(tcp, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+    assert_true(rc != 0 || strcmp(name, "cubic") == 0);
+    r = (struct host_request){.op = HOST_OP_SOCKET, .size = 8 << 20};
+    assert_int_equal(do_one(desk, &r, tcp, NULL), 0);
+    int size = 0;
+    len = sizeof size;
+    assert_int_equal(getsockopt(tcp, SOL_SOCKET, SO_RCVBUF, &size, &len), 0);
+    assert_int_equal(size, 16 << 20); /* the kernel tells twice */
+    close(file), close(local), close(raw), close(udp), close(tcp);
     desk_free(desk);
 }
 

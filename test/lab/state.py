@@ -1,5 +1,6 @@
 """Everything about a host that tether may touch, as text, to be compared byte for byte before and after."""
 import difflib
+import time
 
 from cases import expect
 
@@ -38,3 +39,11 @@ def difference(before, after):
 def expect_same(before, host, when):
     found = difference(before, snapshot(host))
     expect(not found, f"{host.name} is not as it was {when}:\n{found}")
+
+
+def expect_same_soon(before, host, when, seconds=2):
+    """What the kernel, nft or a keeper take back a moment after a process is gone."""
+    end = time.monotonic() + seconds
+    while difference(before, snapshot(host)) and time.monotonic() < end:
+        time.sleep(0.05)
+    expect_same(before, host, when)

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,11 +182,14 @@ static bool is_one_of_ours(int fd)
     return (domain == AF_INET || domain == AF_INET6) && (type == SOCK_STREAM || type == SOCK_DGRAM);
 }
 
-/* A device to be bound to ("": none any more) or, where there is a size, longer buffers. */
+/* Cubic, longer buffers where there is a size, or a device to be bound to ("": none any more). */
 static int prepare_socket(const struct host_request *r, int fd)
 {
+    static const char cubic[] = "cubic";
     if (fd < 0 || !is_one_of_ours(fd))
         return -EBADF;
+    if (r->flag)
+        return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, cubic, sizeof cubic - 1) < 0 ? -errno : 0;
     if (r->size == 0)
         return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, r->ifname, (socklen_t)strlen(r->ifname)) < 0 ? -errno : 0;
     const int size = (int)r->size;

@@ -284,3 +284,9 @@ int keeper_socket_buffers(int fd, size_t size)
     const struct host_request r = {.op = HOST_OP_SOCKET, .size = (uint32_t)size};
     return keeper_ask(&r, fd, NULL, NULL);
 }
+
+int keeper_socket_cubic(int fd)
+{
+    const struct host_request r = {.op = HOST_OP_SOCKET, .flag = 1};
+    return keeper_ask(&r, fd, NULL, NULL);
+}

@@ -10,6 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "io/linux/call_filter.h"
+
 enum { NOBODY = 65534 };
 
 void privileges_limit(void)
@@ -33,9 +36,13 @@ static int find_account(const char *user, uid_t *ret_uid, gid_t *ret_gid, struct
     return 0;
 }
 
-static int become(uid_t uid, gid_t gid)
+static int become(uid_t uid, gid_t gid, struct err *err)
 {
-    return setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0 ? -errno : 0;
+    if (setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0)
+        return 0;
+    int rc = -errno;
+    return err_set(err, rc, "privileges: cannot become account %u: %s; a container needs --cap-add SETUID --cap-add SETGID, a user namespace this account",
+                   uid, strerror(-rc));
 }
 
 /* Of this thread; of the others only root's are left by now, and went with the account. */
@@ -52,16 +59,18 @@ int privileges_drop(const char *user, struct err *err)
     gid_t gid = getegid();
     privileges_limit();
     int rc = uid == 0 ? find_account(user, &uid, &gid, err) : 0;
+    if (rc == 0 && geteuid() == 0)
+        rc = become(uid, gid, err);
     if (rc < 0)
         return rc;
-    if (geteuid() == 0)
-        rc = become(uid, gid);
-    if (rc == 0)
-        rc = no_capabilities();
+    rc = no_capabilities();
     if (rc == 0 && setresuid(0, 0, 0) == 0)
         rc = -EPERM;
     if (rc < 0)
-        return err_set(err, rc, "privileges: cannot be given up: %s; a container needs --cap-add SETUID --cap-add SETGID", strerror(-rc));
+        return err_set(err, rc, "privileges: cannot be given up: %s; start it as an ordinary root", strerror(-rc));
+    rc = call_filter_load();
+    if (rc < 0)
+        log_info("privileges", NULL, "no filter of system calls", "why=\"%s\"", strerror(-rc));
 #ifdef __SANITIZE_ADDRESS__ /* its search for lost memory has one thread trace the others */
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 #endif
