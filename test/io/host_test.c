@@ -206,6 +206,34 @@ static void journals_of_the_living_and_of_elsewhere_are_left(void **state)
     close(kept);
 }
 
+/* The process is gone, and somebody holds its journal: he is about to undo what it tells of. */
+static void who_comes_while_a_keeper_mends_waits_for_him(void **state)
+{
+    struct lab *lab = *state;
+    char lines[80], path[128], byte;
+    int ready[2], status;
+    assert_int_equal(sh("ip link set w0 up && ip addr add 192.0.2.9/32 dev w0"), 0);
+    snprintf(lines, sizeof lines, "addr %d w0 192.0.2.9/32\\n", w0_index());
+    write_journal(lab, "client-9.journal", 4194300, 5, false, false, lines);
+    snprintf(path, sizeof path, "%s/client-9.journal", lab->state);
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    pid_t keeper = fork();
+    if (keeper == 0) {
+        int held = open(path, O_RDONLY | O_CLOEXEC);
+        CHECK(flock(held, LOCK_EX) == 0 && write(ready[1], "x", 1) == 1);
+        usleep(300 * 1000);
+        CHECK(sh("ip addr del 192.0.2.9/32 dev w0") == 0 && unlink(path) == 0);
+        _exit(0);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(host_cleanup(lab->state, NULL), 0);
+    assert_int_equal(sh("ip addr show dev w0 | grep -q 192.0.2.9"), 1);
+    assert_true(waitpid(keeper, &status, 0) == keeper && status == 0);
+    lab_assert_state_empty(lab);
+    close(ready[0]);
+    close(ready[1]);
+}
+
 static void tun_and_routes_vanish_with_the_descriptor(void **state)
 {
     struct lab *lab = *state;
@@ -424,6 +452,7 @@ int main(void)
         T(torn_line_was_never_done),
         T(senseless_lines_are_skipped_not_obeyed),
         T(journals_of_the_living_and_of_elsewhere_are_left),
+        T(who_comes_while_a_keeper_mends_waits_for_him),
         T(tun_and_routes_vanish_with_the_descriptor),
         T(half_a_default_route_is_taken_back),
         T(tun_errors_name_the_remedy_and_leave_no_device),
