@@ -16,9 +16,9 @@
  *     pace = rate that arrived * (1 + (target - queue) / steady)        steady = 2 round trips, so that queue' = pace / rate - 1 settles
  *
  * with a target of a sixteenth of the round trip, 1 to 2.5 ms, one packet's time, and a third of the jitter. The pace doubles each round
- * at the beginning, and leaps when three rounds saw no queue at all, as long as the rate follows. The window is what the pace needs and a
- * quarter more; it bounds what a stall costs. When the smallest delay gets old the pace dips for a round, so that our own queue does not
- * become the base (BBR's PROBE_RTT). A queue that stays the same although only half is sent is none: the path became longer. One that stays
+ * at the beginning, and leaps when three rounds saw no queue at all, as long as the rate follows (pace.h); where the queue seems near its target the
+ * path is asked now and then whether it carries more (ask.h). The window is what the pace needs and a quarter more; it bounds what a stall costs.
+ * When the smallest delay gets old the pace dips for a round, so that our own queue does not become the base (BBR's PROBE_RTT). A queue that stays the same although only half is sent is none: the path became longer. One that stays
  * and swings is a neighbour's; beside a sender that fills queues a quarter of the path is insisted on.
  *
  * Datagrams get lost (window_expect_loss()). What was sent before the newest one that arrived is no longer in flight, but only what arrived
@@ -32,6 +32,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "tunnel/ask.h"
 
 enum {
     WINDOW_INITIAL = 16 * 1024,
@@ -80,9 +82,11 @@ struct window {
     uint32_t gain;               /* sixteenths by which the pace leapt last; 0: it did not */
     uint32_t calm_rounds;        /* before the pace may leap again */
     bool starting;
+    bool start_queue, start_again; /* there was one in the last round; there was one already */
     uint32_t start_misses;       /* rounds in which the rate did not follow */
     bool leapt;                  /* in the last round: what it brought does not show yet */
     uint64_t leap_rate;          /* before the last leap */
+    struct ask ask;              /* whether the path carries more */
     uint64_t rates[4];
     uint64_t best[2], best_since_us; /* highest rates of this and the last five seconds */
     uint32_t over;               /* rounds in a row above the target */

@@ -51,6 +51,7 @@ struct sim_link { /* one direction, and the end that sends into it */
     bool greedy;
     bool datagrams;
     uint64_t dropped;
+    uint64_t busy_us;           /* what a message of a greedy sender takes longer, without any queue: a phone that is busy */
     double source_rate, source; /* not greedy: bytes/s, and what is waiting */
     int64_t clock_offset;
     double clock_drift;
@@ -250,6 +251,7 @@ static inline void sim_transmit(struct sim *s, struct sim_link *l)
     l->budget += quantum;
     while ((m = sim_first(&l->queue)) != NULL && l->budget >= m->bytes) {
         uint64_t due = s->now_us + l->delay_us + (l->jitter_us ? sim_random(s) % l->jitter_us : 0);
+        due += l->greedy ? l->busy_us : 0;
         l->budget -= m->bytes;
         l->carried += m->bytes;
         l->queue_bytes -= m->bytes;

@@ -282,6 +282,33 @@ static void a_greedy_neighbour_does_not_starve_us(void **state)
 }
 
 /* A sender with less than the link carries: it gets through, nothing builds up, and when it wants more it gets more. */
+static void a_delay_that_comes_with_the_load_is_no_queue(void **state)
+{
+    static const struct scenario all[] = {
+        {"100 Mbit/s, 20 ms, a phone busy for 1.5 ms", 100, 20, 0, 0, 0.90, 12},
+        {"100 Mbit/s, 20 ms, a phone busy for 3 ms", 100, 20, 0, 0, 0.85, 12},
+    };
+    (void)state;
+    for (size_t c = 0; c < sizeof all / sizeof *all; c++) {
+        struct figures f[TRACES], little;
+        for (uint32_t seed = 0; seed < TRACES; seed++) {
+            struct sim *s = sim_of(&all[c], seed + 1);
+            for (int i = 0; i < 2; i++) {
+                s->dir[i].busy_us = c == 0 ? 1500 : 3000;
+                s->dir[i].greedy = false;
+                s->dir[i].source_rate = 40000;
+            }
+            measure(s, 1, 2, &little);
+            s->dir[0].greedy = s->dir[1].greedy = true;
+            s->dir[0].stall_from_us = s->now_us + 40000; /* which ends its start */
+            s->dir[0].stall_to_us = s->now_us + 100000;
+            measure(s, 2, 6, &f[seed]);
+            free(s);
+        }
+        judge(&all[c], f, TRACES);
+    }
+}
+
 static void little_is_carried_at_once_and_much_soon(void **state)
 {
     static const struct scenario c = {"a sender of a tenth, then greedy", 20, 40, 0, 0, 0.80, 30};
@@ -314,6 +341,7 @@ int main(void)
         cmocka_unit_test(steps_of_ten_are_followed),
         cmocka_unit_test(a_longer_way_is_no_queue),
         cmocka_unit_test(a_greedy_neighbour_does_not_starve_us),
+        cmocka_unit_test(a_delay_that_comes_with_the_load_is_no_queue),
         cmocka_unit_test(little_is_carried_at_once_and_much_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

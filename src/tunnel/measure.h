@@ -1,0 +1,24 @@
+/*
+ * tunnel/measure.h - what acknowledgements tell of a path: its queue, its round trip, its rate
+ *
+ * The part of window.h that looks; pure.
+ */
+#ifndef TETHER_TUNNEL_MEASURE_H
+#define TETHER_TUNNEL_MEASURE_H
+
+#include "tunnel/window.h"
+
+/** Something arrived. @param delay_us one way, between two clocks @param rtt_us until this acknowledgement came, 1 at least */
+void measure_delay(struct window *w, int64_t delay_us, uint64_t rtt_us, uint64_t now_us);
+/** Smallest one-way delay of the last ten seconds, between two clocks. */
+int64_t measure_base(const struct window *w);
+/** Shortest round trip of the last ten seconds, microseconds; 1 at least. */
+uint64_t measure_min_rtt(const struct window *w);
+/** Standing queue, microseconds: what the smallest delay of the last half to whole round trip lies above the base. */
+uint64_t measure_queue(const struct window *w);
+/** A round is over: its rate, and the best one. */
+void measure_rate(struct window *w, uint64_t now_us);
+/** Highest rate of the last five to ten seconds that was held for two rounds, bytes/s. */
+uint64_t measure_best(const struct window *w);
+
+#endif

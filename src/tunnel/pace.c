@@ -1,0 +1,196 @@
+/* tunnel/pace.c - see pace.h */
+#include "tunnel/pace.h"
+
+#include "tunnel/measure.h"
+
+enum {
+    TARGET_MIN_US = 1000,
+    TARGET_JITTER_MAX_US = 4000,
+    TARGET_PACKETS_MAX_US = 12000,
+    GAIN_FIRST = 4, GAIN_MAX = 16, /* sixteenths */
+    STEADY_MIN_US = 8000,
+    PACE_MIN = 16000,              /* bytes/s; a path slower than this has a queue of WINDOW_MIN anyway */
+    CALM_ROUNDS = 6,               /* after a leap that brought nothing */
+    START_STALL_RATE = 500 * 1000, /* bytes/s from which a queue at the beginning may be a stall's: on slower paths it is that of the first flight */
+    MOVED_ROUNDS = 3,
+    MOVED_US = 1500000,
+    NEIGHBOUR_ROUNDS = 8,
+    NEIGHBOUR_US = 3000000,
+    NEIGHBOUR_STAYS_US = 20000000,
+};
+
+/* What nothing drives us below for some seconds: a sixteenth of the best rate there was, or a quarter if it can be had. */
+static uint64_t least_pace(const struct window *w)
+{
+    uint64_t best = measure_best(w), least = best / 16;
+    if (w->neighbour)
+        least = best / 4 < 2 * w->rates[0] ? best / 4 : 2 * w->rates[0];
+    least = least > PACE_MIN ? least : PACE_MIN;
+    return w->doubtful && w->flat_pace / 3 < least ? w->flat_pace / 3 : least;
+}
+
+/* The time of one packet, as far as it is worth waiting for. */
+static uint64_t pace_packet_us(uint64_t rate)
+{
+    uint64_t took = rate > 0 ? WINDOW_PACKET * UINT64_C(1000000) / rate : TARGET_PACKETS_MAX_US;
+    return took < TARGET_PACKETS_MAX_US ? took : TARGET_PACKETS_MAX_US;
+}
+
+static void choose_target(struct window *w)
+{
+    uint64_t target = measure_min_rtt(w) / 16;
+    target = target < TARGET_MIN_US ? TARGET_MIN_US : target > PACE_TARGET_MAX_US ? PACE_TARGET_MAX_US : target;
+    target += w->jitter_us / 3 < TARGET_JITTER_MAX_US ? w->jitter_us / 3 : TARGET_JITTER_MAX_US;
+    if (w->rate > 0) {
+        uint64_t packet = pace_packet_us(w->rate > least_pace(w) ? w->rate : least_pace(w)), then = pace_packet_us(measure_best(w));
+        target += packet;
+        if (measure_best(w) > 0 && packet > then) /* the base is of a time when a packet took less */
+            target += packet - then;
+    }
+    w->target_us = target;
+}
+
+/*
+ * There was no queue although more was waiting: the path may have become much faster, or it is not what holds us up. The pace rises by
+ * leaps as long as the rate follows, which shows one round later. @return true: the pace was chosen
+ */
+static bool leap(struct window *w)
+{
+    if (w->calm_rounds > 0) {
+        w->calm_rounds--;
+        return false;
+    }
+    if (w->leapt) {
+        w->leapt = false;
+        return true;
+    }
+    if (w->gain > 0 && w->rates[0] < w->leap_rate + w->leap_rate / 8) {
+        w->gain = 0;
+        w->calm_rounds = CALM_ROUNDS;
+        return false;
+    }
+    w->leap_rate = w->rates[0];
+    w->gain = w->gain == 0 ? GAIN_FIRST : w->gain * 2 < GAIN_MAX ? w->gain * 2 : GAIN_MAX;
+    w->pace = (w->pace > w->rates[0] ? w->pace : w->rates[0]) * (16 + w->gain) / 16;
+    w->leapt = true;
+    return true;
+}
+
+/*
+ * The beginning: the pace doubles each round, until a queue forms, or the rate has not followed twice. @return true: the pace was chosen
+ */
+static bool start(struct window *w)
+{
+    if (!w->round_full && w->queue_us <= w->target_us + PACE_QUEUE_US)
+        return true; /* a sender of little says nothing about the path, and must not be held to that little later */
+    bool followed = w->rates[0] > w->leap_rate + w->leap_rate / 4, queue = w->queue_us > w->target_us + PACE_QUEUE_US;
+    if (followed) {
+        w->leap_rate = w->rates[0];
+        w->start_misses = 0;
+    } else {
+        w->start_misses += w->round_full;
+    }
+    if (queue && !w->start_again && w->rates[0] > START_STALL_RATE) { /* the first one may be a stall's: slower, and then once more */
+        w->start_queue = true;
+        w->start_misses = 0;
+        w->leap_rate = 0;
+        return false;
+    }
+    w->start_again = w->start_queue;
+    if (queue || w->start_misses > 2) {
+        w->starting = false;
+        w->calm_rounds = CALM_ROUNDS;
+        return false;
+    }
+    if (followed) {
+        /* What was little so far may have been the sender's: never less than the first window in each round trip. */
+        uint64_t first = w->start_again ? 0 : WINDOW_INITIAL * UINT64_C(1000000) / measure_min_rtt(w);
+        w->pace = 2 * w->rates[0] > first ? 2 * w->rates[0] : first;
+    }
+    return true;
+}
+
+/*
+ * A queue that neither grows nor shrinks while we send only half is none: the path became longer, as when a phone changes its cell. Then
+ * the base is forgotten. Our own would shrink, a neighbour's swings. After a while the usual least pace does not keep us from that half.
+ */
+static bool has_moved(struct window *w, uint64_t now_us)
+{
+    uint64_t least = w->queue_us < w->flat_least_us ? w->queue_us : w->flat_least_us;
+    uint64_t most = w->queue_us > w->flat_most_us ? w->queue_us : w->flat_most_us;
+    if (w->over < MOVED_ROUNDS || most - least > TARGET_MIN_US + pace_packet_us(measure_best(w))) {
+        w->flat_least_us = w->flat_most_us = w->queue_us;
+        w->flat_since_us = now_us;
+        w->flat_rounds = 0;
+        w->flat_pace = w->pace;
+        w->doubtful = false;
+        return false;
+    }
+    w->flat_least_us = least;
+    w->flat_most_us = most;
+    w->flat_rounds++;
+    w->doubtful = now_us - w->flat_since_us > MOVED_US / 2;
+    return w->flat_rounds >= MOVED_ROUNDS && now_us - w->flat_since_us > MOVED_US && w->pace <= w->flat_pace / 2;
+}
+
+/*
+ * A queue that stays although we hardly send is somebody else's. For some seconds we insist on a share then: who gets how much, the
+ * congestion control of the legs' TCP decides. The target stays, so the lag is short again as soon as the other one leaves.
+ */
+static void suspect_neighbour(struct window *w, uint64_t now_us)
+{
+    if (w->flat_rounds == 0) /* later it grows with a packet's time at our own, smaller pace */
+        w->flat_target_us = w->target_us;
+    if (w->queue_us <= w->flat_target_us + w->flat_target_us / 2)
+        w->over = w->flat_rounds = 0;
+    else if (w->over++ == 0)
+        w->over_since_us = now_us;
+    if (has_moved(w, now_us)) {
+        w->bases = 0;
+        w->base_seen_us = now_us;
+        w->queue_us = w->round_queue_us = 0;
+        w->over = 0;
+        w->doubtful = false;
+        w->starting = true;
+        w->start_misses = 0;
+        w->leap_rate = 0;
+        w->pace = w->pace > measure_best(w) / 4 ? w->pace : measure_best(w) / 4;
+    }
+    if (w->over >= NEIGHBOUR_ROUNDS && now_us - w->over_since_us > NEIGHBOUR_US)
+        w->neighbour_until_us = now_us + NEIGHBOUR_STAYS_US;
+    w->neighbour = now_us < w->neighbour_until_us;
+}
+
+/* The rate to send at, so that the queue nears its target with the time constant `steady`: queue' = pace / rate - 1. */
+static void choose_pace(struct window *w, uint64_t now_us)
+{
+    uint64_t steady = 2 * measure_min_rtt(w) > STEADY_MIN_US ? 2 * measure_min_rtt(w) : STEADY_MIN_US;
+    uint64_t rate = w->rates[0] > w->rates[1] ? w->rates[0] : w->rates[1];
+    int64_t lack = (int64_t)w->target_us - (int64_t)w->queue_us, most = (int64_t)steady / 4, least = -(int64_t)steady / 2;
+    lack = lack > most ? most : lack < least ? least : lack;
+    if ((w->starting && start(w)) || ask_choose(w, now_us))
+        return;
+    if (!w->round_full && w->calm_rounds < WINDOW_QUIET_ROUNDS) /* a pause empties the queue, too */
+        w->calm_rounds = WINDOW_QUIET_ROUNDS;
+    if (w->round_queue_us >= w->target_us / 2) {
+        w->gain = 0;
+        w->calm_rounds = w->calm_rounds > WINDOW_QUIET_ROUNDS ? w->calm_rounds : WINDOW_QUIET_ROUNDS;
+    } else if (w->round_full && leap(w)) {
+        return;
+    }
+    if (!w->round_full && lack > 0) /* the rate is the sender's, not the path's */
+        return;
+    if (lack > 0 && rate < w->pace * 7 / 8 && w->queue_us < w->target_us)
+        rate = w->pace * 7 / 8;
+    w->pace = rate + (uint64_t)((int64_t)rate * lack / (int64_t)steady);
+    if (w->pace < least_pace(w))
+        w->pace = least_pace(w);
+}
+
+void pace_choose(struct window *w, uint64_t now_us)
+{
+    choose_target(w);
+    suspect_neighbour(w, now_us);
+    if (w->rates[0] != 0)
+        choose_pace(w, now_us);
+}
