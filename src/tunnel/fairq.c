@@ -195,6 +195,7 @@ bool fairq_push_as(struct fairq *q, uint32_t hash, struct pbuf *take_b, uint64_t
 
 bool fairq_push(struct fairq *q, struct pbuf *take_b, uint64_t now_us)
 {
+    q->urgent = q->urgent || (!q->ether && ip_flow_is_urgent(take_b->data, take_b->len));
     return fairq_push_as(q, (q->ether ? ether_flow_hash : ip_flow_hash)(&q->key, take_b->data, take_b->len), take_b, now_us);
 }
 

@@ -43,6 +43,7 @@ struct fairq {
     struct fairq_flow *prompt, **prompt_end;
     struct codel_params codel;
     bool ether;              /**< the packets are Ethernet frames */
+    bool urgent;             /**< one of those that wait is (ip_flow.h); its owner puts it back */
     uint32_t quantum;        /**< bytes a flow may send in one turn */
     size_t held, held_max;   /**< bytes of memory */
     size_t bytes, packets;

@@ -7,6 +7,7 @@
 enum {
     PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17,
     ECN_MASK = 3, ECN_CE = 3,
+    URGENT_MAX = 256, TCP_FLAGS_AT = 13,
 };
 
 uint32_t ip_flow_hash(const struct siphash_key *key, const uint8_t *packet, size_t len)
@@ -33,4 +34,12 @@ bool ip_flow_mark(uint8_t *packet, size_t len)
     packet[1] |= ECN_CE;
     put_be16(packet + 10, csum_update16((uint16_t)get_be16(packet + 10), before, (uint16_t)get_be16(packet)));
     return true;
+}
+
+bool ip_flow_is_urgent(const uint8_t *packet, size_t len)
+{
+    if (len < 20 || len > URGENT_MAX || packet[0] >> 4 != 4)
+        return false;
+    size_t flags_at = (size_t)(packet[0] & 15) * 4 + TCP_FLAGS_AT;
+    return packet[9] != PROTO_TCP || (flags_at < len && (packet[flags_at] & TCP_SYN) != 0);
 }

@@ -17,5 +17,7 @@
 uint32_t ip_flow_hash(const struct siphash_key *key, const uint8_t *packet, size_t len);
 /** Congestion experienced, where the sender understands it (RFC 3168). @return false: it does not, drop the packet */
 bool ip_flow_mark(uint8_t *packet, size_t len);
+/** A little packet somebody waits for: a ping, a name, a call's 20 ms, a TCP handshake; of TCP nothing else. */
+bool ip_flow_is_urgent(const uint8_t *packet, size_t len);
 
 #endif

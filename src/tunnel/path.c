@@ -158,12 +158,16 @@ static void gather(struct path *p, struct fairq *q, uint64_t now_us)
 
 /*
  * While more than 64 Mbit/s come or go, a message costs the phone's browser more than a millisecond's patience costs
- * anybody: packets, acknowledgements of TCP above all, are gathered for so long. On slower paths nobody ever waits for a batch.
+ * anybody: packets, acknowledgements of TCP above all, are gathered for so long; but what somebody waits for goes at once, unless such come
+ * one after the other. On slower paths nobody ever waits for a batch.
  */
 static uint64_t batch_due_us(const struct path *p, const struct fairq *q)
 {
     bool fast = p->window.rate > WINDOW_FAST || p->acker.rate > WINDOW_FAST;
-    return fast && !p->datagrams && q->bytes < PATH_BATCH_MAX ? p->batch_us + PATH_BATCH_US : 0;
+    uint64_t due = p->batch_us + PATH_BATCH_US, urgent = p->urgent_us + PATH_URGENT_US;
+    if (!fast || p->datagrams || q->bytes >= PATH_BATCH_MAX)
+        return 0;
+    return q->urgent && urgent < due ? urgent : due;
 }
 
 void path_flush(struct path *p, struct fairq *q, uint64_t now_us)
@@ -182,7 +186,10 @@ void path_flush(struct path *p, struct fairq *q, uint64_t now_us)
     if (q != NULL && p->up && q->packets > 0) {
         if (batch_due_us(p, q) > now_us)
             return;
+        if (now_us < p->batch_us + PATH_BATCH_US)
+            p->urgent_us = now_us;
         p->batch_us = now_us;
+        q->urgent = false;
         gather(p, q, now_us);
     }
     emit(p, now_us);

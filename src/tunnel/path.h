@@ -19,6 +19,7 @@ enum {
     PATH_MESSAGE_MAX = PATH_BATCH_MAX + FRAME_HEADER_LEN + FRAME_DATA_MAX + 256, /* with one packet more, and a control frame */
     PATH_LITTLE_MAX = 256,       /* bytes of a packet that need not wait for the pace: a ping, a name, a call's 20 ms, the start of a connection */
     PATH_BATCH_US = 1000,        /* on a fast path one message in so long a time, unless it is full */
+    PATH_URGENT_US = 4000,       /* or holds something urgent, as often as this */
     PATH_PING_BUSY_US = 2000000,
     PATH_PING_IDLE_US = 5000000,
     PATH_STALE_US = 3000000,  /* a ping unanswered for so long: use another path if there is one */
@@ -64,6 +65,7 @@ struct path {
     struct offload last;
     struct acker acker;         /**< of PACKET, LARGE, ETHER and NUMBERED frames, headers included */
     uint64_t batch_us;          /* when the last batch was begun */
+    uint64_t urgent_us;         /* when one was last begun before its time */
     struct pmtu pmtu;           /**< datagrams */
     uint64_t now_us;            /**< during path_receive() */
     uint64_t heard_us, ping_us, ping_answered_us; /**< when anything came; last ping sent; last ping that was answered */

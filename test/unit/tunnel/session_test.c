@@ -122,15 +122,20 @@ static void fixture_done(struct fixture *f)
     assert_int_equal(pbuf_pool_lent(f->pool), 0);
     pbuf_pool_free(f->pool);
 }
+static void give_one(struct fixture *f, size_t len, uint8_t protocol, uint64_t now_us)
+{
+    struct pbuf *b = pbuf_get(f->pool, len);
+    assert_non_null(b);
+    memset(b->data, 0x45, len); /* as TCP it has no SYN */
+    b->data[9] = protocol;
+    b->len = (uint32_t)len;
+    session_send(&f->s, b, now_us);
+}
+
 static void give(struct fixture *f, size_t count, size_t len, uint64_t now_us)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct pbuf *b = pbuf_get(f->pool, len);
-        assert_non_null(b);
-        memset(b->data, 0x45, len);
-        b->len = (uint32_t)len;
-        session_send(&f->s, b, now_us);
-    }
+    for (size_t i = 0; i < count; i++)
+        give_one(f, len, 6, now_us);
 }
 
 static void packets_cross_in_batches_and_are_acknowledged(void **state)
@@ -280,6 +285,31 @@ static void messages_of_a_fast_path_are_a_millisecond_apart(void **state)
         end_free(a);
         fixture_done(&f);
     }
+}
+
+/* Nor do the few packets on a fast path that somebody waits for; a flood of such does. */
+static void an_urgent_packet_makes_a_message_of_its_own(void **state)
+{
+    struct fixture f;
+    struct end *a = end_new(false, true);
+    (void)state;
+    fixture_init(&f);
+    session_attach(&f.s, &a->path);
+    a->path.acker.rate = WINDOW_FAST + 1;
+    for (uint64_t us = 0; us < 8000; us += 100) {
+        give(&f, 1, 100, SECOND + us);
+        if (us == 500 || us == 700 || us == 5300)
+            give_one(&f, 100, 17, SECOND + us);
+        session_flush(&f.s, SECOND + us);
+        if (us == 500 || us == 5300)
+            assert_int_equal(f.s.queue.packets, 0);
+        else if (us == 700)
+            assert_int_equal(session_due_us(&f.s), SECOND + 500 + PATH_BATCH_US); /* the urgent one before was just now */
+    }
+    assert_in_range(a->messages, 9, 10);
+    session_detach(&f.s, &a->path, SECOND);
+    end_free(a);
+    fixture_done(&f);
 }
 
 static void nothing_is_forwarded_before_the_session_is_agreed(void **state)
@@ -478,6 +508,7 @@ int main(void)
         cmocka_unit_test(ethernet_crosses_whole_and_apart_from_packets),
         cmocka_unit_test(no_more_than_the_window_leaves),
         cmocka_unit_test(messages_of_a_fast_path_are_a_millisecond_apart),
+        cmocka_unit_test(an_urgent_packet_makes_a_message_of_its_own),
         cmocka_unit_test(nothing_is_forwarded_before_the_session_is_agreed),
         cmocka_unit_test(a_congested_carrier_holds_packets_back),
         cmocka_unit_test(the_newest_path_is_used_and_an_older_one_takes_over),
