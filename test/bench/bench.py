@@ -9,6 +9,8 @@ machines are noisy and only ratios within one run mean something. Needs iperf3 a
 measured when they are installed. DIR receives bench.json, the plots and index.html. Responsiveness on slow links: lag.py.
 """
 import argparse
+import collections
+import contextlib
 import os
 import statistics
 import subprocess
@@ -18,6 +20,7 @@ import time
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lab"), os.path.join(HERE, "..", "browser", "lib"), HERE]
 
+import cores  # noqa: E402
 import measure  # noqa: E402
 import peers  # noqa: E402
 import pipe  # noqa: E402
@@ -37,15 +40,19 @@ def machine():
 
 def chosen(args):
     """Names of the circuits to measure; what cannot be is told."""
-    names = [*(peers.QUICK if args.quick else peers.ALL), pipe.NAME]
+    apart = [name + cores.NAME for name in ("tether, Chromium", pipe.NAME)]
+    names = [*(peers.QUICK if args.quick else peers.ALL), pipe.NAME, *apart]
     if args.only:
-        known = [*peers.ALL, pipe.NAME]
+        known = [*peers.ALL, pipe.NAME, *apart]
         names = [name for name in known if name in args.only or any(word.lower() in name.lower() for word in args.only if word not in known)]
         if peers.BASE not in names and not args.no_base:
             names.insert(0, peers.BASE)
     ready = []
     for name in names:
-        lacking = webdriver.available() if name == pipe.NAME else ", ".join(peers.missing(name))
+        plain = name.removesuffix(cores.NAME)
+        lacking = webdriver.available() if plain == pipe.NAME else ", ".join(peers.missing(plain))
+        if plain != name:
+            lacking = lacking or cores.missing()
         if lacking:
             print(f"LEFT OUT {name}: not installed: {lacking}", flush=True)
         else:
@@ -55,18 +62,20 @@ def chosen(args):
 
 def one(circuit, name, args, limit, bare):
     """One circuit in one round: its figures and the faults it had."""
-    if name == pipe.NAME:
-        return bare.measure(circuit, args.seconds), []
-    running = peers.start(name, circuit)
-    try:
-        return measure.everything(circuit, running, args, limit), running.faults
-    finally:
-        running.stop()
+    plain = name.removesuffix(cores.NAME)
+    with contextlib.nullcontext() if plain == name else cores.apart(circuit):
+        if plain == pipe.NAME:
+            return bare[name].measure(circuit, args.seconds), []
+        running = peers.start(plain, circuit)
+        try:
+            return measure.everything(circuit, running, args, limit, udp=args.udp and plain == name), running.faults
+        finally:
+            running.stop()
 
 
 def run_rounds(circuit, names, args):
     rounds, faults = {name: [] for name in names}, []
-    limit, bare, begin = measure.UdpLimit(trials=args.trials, ms=args.flood_ms), pipe.BarePipe(), time.monotonic()
+    limit, bare, begin = measure.UdpLimit(trials=args.trials, ms=args.flood_ms), collections.defaultdict(pipe.BarePipe), time.monotonic()
     longest = 0.0
     for number in range(args.rounds):
         round_begin = time.monotonic()

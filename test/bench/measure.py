@@ -183,7 +183,7 @@ def serve_floods(web):
     web.popen("udp_flood", test_program("udp_flood"), "serve", str(FLOOD_PORT)).wait_log("serving")
 
 
-def everything(circuit, running, args, limit):
+def everything(circuit, running, args, limit, udp):
     """All figures of one circuit in one round; what fails is told and left out."""
     laptop, roots, figures = circuit.lab.laptop, list(running.roots.values()), {}
 
@@ -201,7 +201,7 @@ def everything(circuit, running, args, limit):
             result, figures[f"ping tcp8 {direction}"] = loaded(laptop, args.seconds, 8, down, roots)
             return result
         attempt(f"tcp8 {direction}", eight)
-        for size in (1400, 64) if args.udp else ():
+        for size in (1400, 64) if udp else ():
             attempt(f"udp{size} {direction}", lambda: limit.search(running.name, laptop, down, size))
     figures["memory"] = {role: memory_kb(pid) for role, pid in running.roots.items()}
     time.sleep(0.2)

@@ -54,7 +54,8 @@ def start_tether(circuit, name, plain=False, browser=False, server_options=(), c
     phone = None
     try:
         if browser:
-            phone = webdriver.Browser(netns=circuit.lab.phone.netns)
+            with circuit.phones_core():
+                phone = webdriver.Browser(netns=circuit.lab.phone.netns)
             phone.open(f"http://{LAPTOP}:6354/")
         else:
             circuit.start_relay()

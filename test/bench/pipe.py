@@ -28,7 +28,9 @@ def one_way(circuit, down, size, seconds):
                  for host, address, port, kind in ends]
     urls = ",".join(f"ws://{address}:{port}/pipe" for _, address, port, _ in ends)
     try:
-        with webdriver.Browser(netns=lab.phone.netns) as browser:
+        with circuit.phones_core():
+            phone = webdriver.Browser(netns=lab.phone.netns)
+        with phone as browser:
             browser.open(f"http://{WIFI_LAPTOP}:{LAPTOP_PORT}/?{urls}")
             browser.wait_for("document.title === 'up'", 10)
             sink, roots = processes[0 if down else 1], [browser.driver.pid, *(process.pid for process in processes)]

@@ -1,4 +1,5 @@
 """tether's roles in the lab: who is started where, with which options, and when each is ready."""
+import contextlib
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ class Circuit:
         self.server_options, self.client_options = list(server_options), list(client_options)
         self.key = None if plain else self.new_key()
         self.server, self.clients, self.relays = None, {}, {}
+        self.phones_core = contextlib.nullcontext  # in which a browser is started
 
     def new_key(self):
         return self.lab.server.out(self.binary, "key").split()[-1]
