@@ -33,7 +33,8 @@ static int ask(struct host *host, struct host_request *r, int *ret_fd, struct er
 /* What is too long is cut: still longer than any device's name, it is refused with the others that cannot be. */
 static void put_name(char to[HOST_NAME_MAX], const char *name)
 {
-    size_t len = strnlen(name, HOST_NAME_MAX - 1);
+    size_t len = strlen(name);
+    len = len < HOST_NAME_MAX ? len : HOST_NAME_MAX - 1;
     memcpy(to, name, len);
     to[len] = '\0';
 }
