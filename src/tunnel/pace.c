@@ -9,6 +9,7 @@ enum {
     TARGET_PACKETS_MAX_US = 12000,
     GAIN_FIRST = 4, GAIN_MAX = 16, /* sixteenths */
     STEADY_MIN_US = 8000,
+    SLOWER = 4,                    /* times: not chance, but another path */
     PACE_MIN = 16000,              /* bytes/s; a path slower than this has a queue of WINDOW_MIN anyway */
     CALM_ROUNDS = 6,               /* after a leap that brought nothing */
     START_STALL_RATE = 500 * 1000, /* bytes/s from which a queue at the beginning may be a stall's: on slower paths it is that of the first flight */
@@ -44,7 +45,7 @@ static void choose_target(struct window *w)
     if (w->rate > 0) {
         uint64_t packet = pace_packet_us(w->rate > least_pace(w) ? w->rate : least_pace(w)), then = pace_packet_us(measure_best(w));
         target += packet;
-        if (measure_best(w) > 0 && packet > then) /* the base is of a time when a packet took less */
+        if (packet > SLOWER * then) /* the base may be of a time when a packet took less */
             target += packet - then;
     }
     w->target_us = target;
