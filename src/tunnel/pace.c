@@ -46,7 +46,7 @@ static void choose_target(struct window *w)
         uint64_t packet = pace_packet_us(w->rate > least_pace(w) ? w->rate : least_pace(w)), then = pace_packet_us(measure_best(w));
         target += packet;
         if (packet > SLOWER * then) /* the base may be of a time when a packet took less */
-            target += packet - then;
+            target += (packet - then) / 4;
     }
     w->target_us = target;
 }
