@@ -28,6 +28,7 @@ from circuit import Circuit  # noqa: E402
 from host import LabError  # noqa: E402
 from topology import HERE as LAB, PYTHON, WEB  # noqa: E402
 
+YIELDING = ("nice", "-n", "10")  # what only fills the link leaves the processors, which are few here, to what carries it
 FLOW = (PYTHON, os.path.join(LAB, "flow.py"))
 PING_EVERY, CALLS, CALL_BYTES, CONNECTIONS = 0.05, 50, 50, 4
 CIRCUITS = {"relay": "tether, relay", "chromium": "tether, Chromium", "udp": "tether, udp", "ws": "tether, direct ws",
@@ -58,7 +59,7 @@ class Bench:
 
     def start(self):
         self.running = None
-        self.servers = [self.circuit.lab.web.popen(f"iperf3-{port}", "iperf3", "-s", "-p", port) for port in (5201, 5202)]
+        self.servers = [self.circuit.lab.web.popen(f"iperf3-{port}", *YIELDING, "iperf3", "-s", "-p", port) for port in (5201, 5202)]
         self.running = peers.start(CIRCUITS[self.kind], self.circuit)
         time.sleep(1)
 
@@ -71,7 +72,7 @@ class Bench:
 
     def fill(self):
         """8 flows each way until they are ended."""
-        return [self.laptop.popen(f"load-{port}", "iperf3", "-c", WEB, "-p", port, "-t", 600, "-P", 8, "-C", measure.CONGESTION, *more)
+        return [self.laptop.popen(f"load-{port}", *YIELDING, "iperf3", "-c", WEB, "-p", port, "-t", 600, "-P", 8, "-C", measure.CONGESTION, *more)
                 for port, more in ((5201, []), (5202, ["-R"]))]
 
     @staticmethod
