@@ -1,6 +1,8 @@
 /* What leaves in one message, and what does not wait for the next. */
 #include "session_lab.h"
 
+#include "tunnel/ip_flow.h"
+
 /* What a browser carries fast goes in few messages; on any other path nobody waits. */
 static void messages_of_a_fast_path_are_a_millisecond_apart(void **state)
 {
@@ -51,11 +53,31 @@ static void an_urgent_packet_makes_a_message_of_its_own(void **state)
     fixture_done(&f);
 }
 
+static void what_is_urgent_is_little_and_no_tcp_but_its_handshake(void **state)
+{
+    uint8_t packet[257] = {0x45};
+    (void)state;
+    packet[9] = 17;
+    assert_true(ip_flow_is_urgent(packet, 256));
+    assert_false(ip_flow_is_urgent(packet, 257));
+    assert_false(ip_flow_is_urgent(packet, 19));
+    packet[9] = 6;
+    packet[20 + 13] = TCP_ACK;
+    assert_false(ip_flow_is_urgent(packet, 52));
+    packet[20 + 13] = TCP_SYN | TCP_ACK;
+    assert_true(ip_flow_is_urgent(packet, 60));
+    assert_false(ip_flow_is_urgent(packet, 33)); /* the flags are not there */
+    packet[9] = 17;
+    packet[0] = 0x60;
+    assert_false(ip_flow_is_urgent(packet, 100));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_of_a_fast_path_are_a_millisecond_apart),
         cmocka_unit_test(an_urgent_packet_makes_a_message_of_its_own),
+        cmocka_unit_test(what_is_urgent_is_little_and_no_tcp_but_its_handshake),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,6 +81,27 @@ static void little_need_not_wait_for_the_pace(void **state)
     assert_true(w.sent - w.acked < w.size + 3200);
 }
 
+/* A busy machine wakes late: what waited meanwhile may go at once, up to 2 ms' worth; who had nothing to send has lost it. */
+static void a_late_sender_makes_good_a_little(void **state)
+{
+    const uint64_t now = 1000000, quantum = 1000, pace = 2000000; /* 2 bytes a microsecond: the quantum is 1 ms */
+    (void)state;
+    for (int waited = 0; waited < 2; waited++) {
+        struct window w;
+        window_init(&w, now);
+        w.pace = pace;
+        w.size = 1 << 20;
+        w.next_us = now;
+        if (waited)
+            window_is_full(&w);
+        assert_int_equal(window_room(&w, now), 2 * quantum);
+        assert_int_equal(window_room(&w, now + 1500), 2 * (quantum + (waited ? 1500 : 0)));
+        assert_int_equal(window_room(&w, now + 50000), 2 * (quantum + (waited ? 2000 : 0)));
+        window_on_sent(&w, 6000, now + 50000);
+        assert_int_equal(w.next_us, now + 50000 + 3000 - (waited ? 2000 : 0));
+    }
+}
+
 static void what_is_lost_is_in_flight_no_more(void **state)
 {
     struct window w;
@@ -187,6 +208,7 @@ int main(void)
         cmocka_unit_test(room_is_never_below_zero_nor_size_outside_its_bounds),
         cmocka_unit_test(the_first_flight_is_not_paced_and_bounded),
         cmocka_unit_test(little_need_not_wait_for_the_pace),
+        cmocka_unit_test(a_late_sender_makes_good_a_little),
         cmocka_unit_test(what_is_lost_is_in_flight_no_more),
         cmocka_unit_test(few_losses_do_not_slow_but_many_do),
         cmocka_unit_test(one_packet_asks_when_all_is_lost),
