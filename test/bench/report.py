@@ -102,6 +102,7 @@ def requirements(table, base):
         ("relay, raw-socket injection, TCP 1 and 8 streams: times OpenVPN", least("tether, relay, raw socket", tcp), ">=", 3),
         ("Chromium, encrypted, TCP: times OpenVPN", least("tether, Chromium", tcp), ">=", 2),
         ("Chromium, encrypted, TCP: times one packet per message", least("tether, Chromium", tcp, "tether --plain, Chromium"), ">=", 8),
+        ("Chromium, encrypted, TCP 1: share of the bare pipe", least("tether, Chromium", one_way, "bare pipe page, Chromium"), ">=", 0.8),
         ("Chromium, encrypted, TCP 1: share of the bare pipe, a core for the phone",
          least("tether, Chromium" + cores.NAME, one_way, "bare pipe page, Chromium" + cores.NAME), ">=", 0.8),
         ("relay, UDP 64 B without loss: times OpenVPN", least("tether, relay", udp), ">=", 2),
