@@ -11,6 +11,7 @@
 
 #include "base/backoff.h"
 #include "base/log.h"
+#include "io/keeper.h"
 #include "io/message.h"
 #include "io/stream.h"
 #include "io/tls_psk.h"
@@ -227,9 +228,8 @@ static int run(const struct role_common *common, const void *config, struct err 
 {
     struct relay r = {0};
     const struct relay_config *c = config;
-    (void)common;
     if (c->hub.count > 0)
-        return relay_hub_run(c->hub.item, c->hub.count, c->ca, err);
+        return relay_hub_run(c->hub.item, c->hub.count, c->ca, common->user, err);
     int failed = prepare_leg(&r, &r.local, "laptop", c->local, &r.remote, err);
     if (!failed)
         failed = prepare_leg(&r, &r.remote, "server", c->remote, &r.local, err);
@@ -241,6 +241,8 @@ static int run(const struct role_common *common, const void *config, struct err 
         failed = io_on_signals(r.loop, on_signal, &r);
     if (!failed)
         failed = io_timer_new(r.loop, on_retry, &r, &r.retry);
+    if (!failed)
+        failed = keeper_seal(common->user, err);
     if (!failed) {
         io_timer_start(r.retry, 0, 0);
         failed = io_loop_run(r.loop);

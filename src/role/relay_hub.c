@@ -12,6 +12,7 @@
 
 #include "base/backoff.h"
 #include "base/log.h"
+#include "io/keeper.h"
 #include "io/message.h"
 #include "io/stream.h"
 #include "io/tls_psk.h"
@@ -153,7 +154,7 @@ static int prepare(struct hub *h, const char *const *urls, size_t count, const c
     return tls ? stream_tls_client(ca, &h->way.tls, err) : 0;
 }
 
-int relay_hub_run(const char *const *urls, size_t count, const char *ca, struct err *err)
+int relay_hub_run(const char *const *urls, size_t count, const char *ca, const char *user, struct err *err)
 {
     struct hub *h = calloc(1, sizeof *h);
     int failed = h == NULL ? -ENOMEM : prepare(h, urls, count, ca, err);
@@ -166,6 +167,8 @@ int relay_hub_run(const char *const *urls, size_t count, const char *ca, struct 
         if (!failed)
             io_timer_start(h->leg[i].retry, 0, 0);
     }
+    if (!failed)
+        failed = keeper_seal(user, err);
     if (!failed)
         failed = io_loop_run(h->loop);
     for (size_t i = 0; h != NULL && i < h->legs; i++) {

@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 
-/** Join the nodes at these websockets until told to stop. @param ca as of --ca, or NULL @return 0, -errno or ROLE_BAD_USAGE with err */
-int relay_hub_run(const char *const *urls, size_t count, const char *ca, struct err *err);
+/** Join the nodes at these websockets until told to stop. @param ca, user as of --ca and --user, or NULL @return 0, -errno or ROLE_BAD_USAGE with err */
+int relay_hub_run(const char *const *urls, size_t count, const char *ca, const char *user, struct err *err);
 
 #endif

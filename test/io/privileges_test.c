@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -116,6 +117,21 @@ static void choose_wrongly(void)
     CHECK(privileges_drop("daemon", &err) == 0 && geteuid() == 1);
 }
 
+/* As on a phone, whose sandbox knows no such calls. */
+static void be_ordinary(void)
+{
+    static const int deadly[] = {SCMP_SYS(setresuid), SCMP_SYS(setresgid), SCMP_SYS(setgroups), SCMP_SYS(capset)};
+    struct err err = {0};
+    CHECK(setgroups(0, NULL) == 0 && setresgid(1, 1, 1) == 0 && setresuid(1, 1, 1) == 0);
+    scmp_filter_ctx sandbox = seccomp_init(SCMP_ACT_ALLOW);
+    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
+        CHECK(seccomp_rule_add(sandbox, SCMP_ACT_KILL_PROCESS, deadly[i], 0) == 0);
+    CHECK(seccomp_load(sandbox) == 0);
+    seccomp_release(sandbox);
+    CHECK(privileges_drop(NULL, &err) == 0);
+    CHECK(geteuid() == 1 && refused(unshare(CLONE_NEWUSER)));
+}
+
 static void nothing_is_left_in_any_thread_and_names_still_resolve(void **state)
 {
     (void)state;
@@ -128,11 +144,18 @@ static void an_account_that_is_none_or_root_is_refused(void **state)
     assert_int_equal(in_child(choose_wrongly), 0);
 }
 
+static void an_ordinary_account_stays_and_asks_for_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(be_ordinary), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_left_in_any_thread_and_names_still_resolve),
         cmocka_unit_test(an_account_that_is_none_or_root_is_refused),
+        cmocka_unit_test(an_ordinary_account_stays_and_asks_for_nothing),
     };
     if (geteuid() != 0) {
         fprintf(stderr, "SKIPPED: has privileges to give up, needs root; run it with sudo\n");

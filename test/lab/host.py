@@ -108,12 +108,13 @@ class Process:
     def rss_kb(self):
         return rss_kb(self.pid)
 
+    def children(self):
+        with open(f"/proc/{self.pid}/task/{self.pid}/children") as f:
+            return [int(pid) for pid in f.read().split()]
+
     def keeper(self):
         """The pid of tether's process that changes the machine."""
-        def born():
-            with open(f"/proc/{self.pid}/task/{self.pid}/children") as f:
-                return f.read().split()
-        return int(wait_until(born, f"the keeper of {self.name}")[0])
+        return wait_until(self.children, f"the keeper of {self.name}")[0]
 
 
 class Host:

@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -53,11 +54,20 @@ static int no_capabilities(void)
     return syscall(SYS_capset, &head, none) < 0 ? -errno : 0;
 }
 
-int privileges_drop(const char *user, struct err *err)
+/* An ordinary account has nothing to give up. It is not even asked to: the sandbox of a phone's programs ends those that try. */
+static bool is_ordinary(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct has[_LINUX_CAPABILITY_U32S_3];
+    uid_t real, effective, saved;
+    return getresuid(&real, &effective, &saved) == 0 && real != 0 && effective != 0 && saved != 0 && syscall(SYS_capget, &head, has) == 0 &&
+           (has[0].permitted | has[1].permitted | has[0].inheritable | has[1].inheritable) == 0;
+}
+
+static int give_up(const char *user, struct err *err)
 {
     uid_t uid = geteuid();
     gid_t gid = getegid();
-    privileges_limit();
     int rc = uid == 0 ? find_account(user, &uid, &gid, err) : 0;
     if (rc == 0 && geteuid() == 0)
         rc = become(uid, gid, err);
@@ -68,6 +78,15 @@ int privileges_drop(const char *user, struct err *err)
         rc = -EPERM;
     if (rc < 0)
         return err_set(err, rc, "privileges: cannot be given up: %s; start it as an ordinary root", strerror(-rc));
+    return 0;
+}
+
+int privileges_drop(const char *user, struct err *err)
+{
+    privileges_limit();
+    int rc = is_ordinary() ? 0 : give_up(user, err);
+    if (rc < 0)
+        return rc;
     rc = call_filter_load();
     if (rc < 0)
         log_info("privileges", NULL, "no filter of system calls", "why=\"%s\"", strerror(-rc));
