@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "io/config_file.h"
 #include "io/keeper.h"
+#include "io/privileges.h"
 #include "role/role.h"
 
 static const struct role *const roles[] = {
@@ -95,6 +96,8 @@ static int configure(const struct role *role, struct role_common *common, void *
         failed = err_set(err, -EINVAL, "--config %s: there is a file already, %s; name one", common->config, operand);
     if (!failed && strcmp(common->log, "text") != 0 && strcmp(common->log, "json") != 0)
         failed = err_set(err, -EINVAL, "--log %s: say text or json", common->log);
+    if (!failed)
+        failed = privileges_check(common->user, err);
     return failed;
 }
 

@@ -9,6 +9,8 @@
 
 #include "base/err.h"
 
+/** Can an account be named so? A mistake is to be told before anything is changed. @param user NULL: none is named @return 0; -ENOENT, -EINVAL with err */
+int privileges_check(const char *user, struct err *err);
 /** Never more than now: no program started from here brings a privilege (no_new_privs, an empty bounding set). With a single thread. */
 void privileges_limit(void);
 /**

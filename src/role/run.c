@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "io/config_file.h"
+#include "io/privileges.h"
 #include "role/hosted.h"
 
 static const struct role *const hosts[] = {&role_server, &role_switch, &role_serve_web};
@@ -53,6 +54,20 @@ static int add(struct parts *p, const struct role *role, const struct role_commo
     return config_file_load(path, role->name, tables, configs, &p->values[p->count - 1], err) < 0 ? ROLE_BAD_USAGE : 0;
 }
 
+/* Whose account would be taken in silence otherwise? */
+static int check_account(const struct parts *p, const char *path, struct err *err)
+{
+    const struct hosted_part *first = p->part;
+    const char *user = first->common.user;
+    for (const struct hosted_part *part = first + 1; part < first + p->count; part++) {
+        const char *other = part->common.user;
+        if ((user == NULL) != (other == NULL) || (user != NULL && strcmp(user, other) != 0))
+            return err_set(err, -EINVAL, "%s: [%s] and [%s] are one process, which has one account; name its user in [run]", path,
+                           first->role->name, part->role->name);
+    }
+    return privileges_check(user, err);
+}
+
 static int collect(struct parts *p, const struct role_common *common, const char *path, struct err *err)
 {
     if (path == NULL) {
@@ -73,6 +88,8 @@ static int collect(struct parts *p, const struct role_common *common, const char
         err_set(err, -EINVAL, "%s: has no section of a role: [server], [serve-web] or [switch]", path);
         failed = ROLE_BAD_USAGE;
     }
+    if (!failed && check_account(p, path, err) < 0)
+        failed = ROLE_BAD_USAGE;
     return failed;
 }
 

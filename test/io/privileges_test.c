@@ -111,6 +111,8 @@ static void give_up(void)
 static void choose_wrongly(void)
 {
     struct err err = {0};
+    CHECK(privileges_check(NULL, &err) == 0 && privileges_check("daemon", &err) == 0);
+    CHECK(privileges_check("no-such-account", &err) == -ENOENT && privileges_check("root", &err) == -EINVAL);
     CHECK(privileges_drop("no-such-account", &err) == -ENOENT && strstr(err.text, "--user no-such-account: ") == err.text);
     CHECK(privileges_drop("root", &err) == -EINVAL && strstr(err.text, "--user root: is root") == err.text);
     CHECK(geteuid() == 0);

@@ -37,6 +37,13 @@ static int find_account(const char *user, uid_t *ret_uid, gid_t *ret_gid, struct
     return 0;
 }
 
+int privileges_check(const char *user, struct err *err)
+{
+    uid_t uid;
+    gid_t gid;
+    return user == NULL ? 0 : find_account(user, &uid, &gid, err);
+}
+
 static int become(uid_t uid, gid_t gid, struct err *err)
 {
     if (setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0)
