@@ -61,7 +61,8 @@ int hosted_run(struct hosted_part *parts, size_t count, bool say_who, struct err
     for (size_t i = count; i-- > 0;)
         if (parts[i].self != NULL)
             parts[i].role->hosted->close(parts[i].self);
-    io_loop_free(h.loop); /* what was closed ends here */
+    if (io_loop_free(h.loop) != 0) /* what was closed ends here */
+        log_error("loop", NULL, "a role left something open", NULL);
     for (size_t i = count; i-- > 0;)
         if (parts[i].self != NULL)
             parts[i].role->hosted->done(parts[i].self);

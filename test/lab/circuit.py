@@ -118,10 +118,10 @@ class Circuit:
         self.relays, self.clients, self.server = {}, {}, None
 
     def check_sanitizers(self):
-        """No sanitizer may have spoken."""
+        """No sanitizer may have spoken, nor a loop that was not empty in the end."""
         for process in self.lab.processes:
             text = process.log()
-            for word in ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer"):
+            for word in ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer", "a role left something open"):
                 if word in text:
                     raise LabError(f"{process.name}: {word}\n{process.tail(60)}")
 

@@ -113,7 +113,7 @@ class Wire:
             if opcode == OP_PING:
                 self.send(data, OP_PONG)
             elif opcode == OP_CLOSE:
-                raise ConnectionError("the switch closed")
+                raise ConnectionError(f"the switch closed: {data[2:].decode(errors='replace')}")
             elif opcode in (0, OP_BINARY):
                 self.message += data
                 if fin:
