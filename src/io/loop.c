@@ -220,6 +220,11 @@ int io_on_signals(struct io_loop *loop, io_signal_cb cb, void *ctx)
     return 0;
 }
 
+const char *io_signal_name(int signo)
+{
+    return signo == SIGINT ? "INT" : signo == SIGTERM ? "TERM" : "HUP";
+}
+
 /* --- descriptors --- */
 
 static void on_poll(uv_poll_t *uv, int status, int uv_events)

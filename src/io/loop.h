@@ -52,6 +52,8 @@ void io_hook_close(struct io_hook *hook);
 /** Call cb once for each SIGINT, SIGTERM or SIGHUP; the loop owns the handles. */
 typedef void (*io_signal_cb)(void *ctx, int signo);
 int io_on_signals(struct io_loop *loop, io_signal_cb cb, void *ctx);
+/** "INT", "TERM" or "HUP" */
+const char *io_signal_name(int signo);
 
 /** Watch a descriptor that the caller keeps owning (TUN, pcap). */
 struct io_poll;

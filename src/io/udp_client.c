@@ -123,7 +123,7 @@ static bool wire_congested(void *wire)
 static void wire_batch(void *wire, bool on)
 {
     const struct udp_client *c = wire;
-    if (!(c->state == ENDING))
+    if (c->state != ENDING)
         udp_batch(c->udp, on);
 }
 

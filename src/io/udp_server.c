@@ -152,7 +152,7 @@ static bool wire_congested(void *wire)
 static void wire_batch(void *wire, bool on)
 {
     const struct conn *c = wire;
-    if (!(c->ending))
+    if (!c->ending)
         udp_batch(c->server->udp, on);
 }
 

@@ -9,7 +9,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -248,7 +247,7 @@ static void on_tick(void *ctx)
 static void on_signal(void *ctx, int signo)
 {
     struct client *c = ctx;
-    log_info("client", NULL, "stopping", "signal=%s", signo == SIGINT ? "INT" : signo == SIGTERM ? "TERM" : "HUP");
+    log_info("client", NULL, "stopping", "signal=%s", io_signal_name(signo));
     uint8_t frame[FRAME_HEADER_LEN + FRAME_CONTROL_MAX];
     size_t len = frame_put_bye(frame, BYE_DONE, "client stopped");
     for (size_t i = 0; i < c->session.path_count; i++)
@@ -326,7 +325,7 @@ static int open_all(struct client *c, struct err *err)
     if (!failed)
         failed = io_timer_new(c->loop, on_tick, c, &c->tick);
     if (!failed && c->direct != NULL)
-        failed = client_direct_start(c->direct);
+        client_direct_start(c->direct);
     if (!failed)
         io_timer_start(c->tick, TICK_MS, TICK_MS);
     return failed;

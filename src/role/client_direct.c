@@ -363,10 +363,9 @@ void client_direct_resolve(struct client_direct *d)
     }
 }
 
-int client_direct_start(struct client_direct *d)
+void client_direct_start(struct client_direct *d)
 {
     io_timer_start(d->retry, 0, 0);
-    return 0;
 }
 
 void client_direct_stop(struct client_direct *d)

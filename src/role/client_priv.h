@@ -84,9 +84,10 @@ void client_use_carrier(struct client *c, struct carrier *carrier);
 
 /** @return 0, -errno or ROLE_BAD_USAGE with err */
 int client_direct_new(struct client *c, struct client_direct **ret_direct, struct err *err);
-/** Ask for the servers' addresses while the machine's own way of asking is untouched; then, with the TUN there, begin. */
+/** Ask for the servers' addresses while the machine's own way of asking is untouched. */
 void client_direct_resolve(struct client_direct *d);
-int client_direct_start(struct client_direct *d);
+/** With the TUN there: begin. */
+void client_direct_start(struct client_direct *d);
 /** Is this its carrier? NULL d: no. */
 bool client_direct_owns(const struct client_direct *d, const struct carrier *carrier);
 /** Its carrier, if it is up and answers; else NULL. */

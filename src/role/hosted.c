@@ -2,7 +2,6 @@
 #include "role/hosted.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +19,7 @@ static void on_signal(void *ctx, int signo)
     struct house *h = ctx;
     for (size_t i = 0; i < h->count; i++) {
         const struct hosted_part *p = &h->parts[i];
-        log_info(p->role->name, NULL, "stopping", "signal=%s", signo == SIGINT ? "INT" : signo == SIGTERM ? "TERM" : "HUP");
+        log_info(p->role->name, NULL, "stopping", "signal=%s", io_signal_name(signo));
         if (p->self != NULL && p->role->hosted->leave != NULL)
             p->role->hosted->leave(p->self);
     }

@@ -5,7 +5,6 @@
  * through us, so when one leg ends the other must start afresh too; then both are opened again after a pause.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -207,7 +206,7 @@ static void on_retry(void *ctx)
 static void on_signal(void *ctx, int signo)
 {
     struct relay *r = ctx;
-    log_info("relay", NULL, "stopping", "signal=%d", signo);
+    log_info("relay", NULL, "stopping", "signal=%s", io_signal_name(signo));
     r->stopping = true;
     io_loop_stop(r->loop);
 }

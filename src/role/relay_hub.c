@@ -7,7 +7,6 @@
 #include "role/relay_hub.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "base/backoff.h"
@@ -132,7 +131,7 @@ static void on_retry(void *ctx)
 static void on_signal(void *ctx, int signo)
 {
     struct hub *h = ctx;
-    log_info("relay", NULL, "stopping", "signal=%d", signo);
+    log_info("relay", NULL, "stopping", "signal=%s", io_signal_name(signo));
     h->stopping = true;
     io_loop_stop(h->loop);
 }

@@ -14,7 +14,7 @@ static int from_option(const char *option, char text[KEY_TEXT_LEN + 1], struct e
     return key_from_option(option, text, err) < 0 ? ROLE_BAD_USAGE : 0;
 }
 
-static int ask(char *text, size_t cap, struct err *err)
+static int ask(char text[KEY_TEXT_LEN + 1], struct err *err)
 {
     char line[256];
     if (!isatty(STDIN_FILENO)) {
@@ -28,9 +28,7 @@ static int ask(char *text, size_t cap, struct err *err)
     line[strcspn(line, "\r\n")] = '\0';
     if (line[0] == '@')
         return err_set(err, -EINVAL, "enter the key itself here; --key @FILE reads a file");
-    int failed = key_from_option(line, text, err);
-    (void)cap;
-    return failed;
+    return key_from_option(line, text, err);
 }
 
 int secret_of_client(const struct role_common *common, const char *option, uint8_t ret_key[TLS_KEY_LEN], struct err *err)
@@ -44,7 +42,7 @@ int secret_of_client(const struct role_common *common, const char *option, uint8
         failed = 0;
         remembered = true;
     } else {
-        failed = ask(text, sizeof text, err);
+        failed = ask(text, err);
     }
     if (!failed && !remembered)
         failed = state_write(common->state_dir, client_file, text, err);
