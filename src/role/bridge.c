@@ -6,7 +6,6 @@
 #include "role/bridge.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "base/text.h"
 #include "io/keeper.h"
 #include "role/bridge_priv.h"
+#include "role/outer.h"
 
 enum { POOL_BYTES = 24 * 1024 * 1024, TICK_MS = 1000, STATION_IDLE_MS = 300 * 1000, STATION_HOLD_MS = 2000 };
 
@@ -136,7 +136,7 @@ static void on_tick(void *ctx)
 static void on_signal(void *ctx, int signo)
 {
     struct bridge *b = ctx;
-    log_info(b->setup->role, NULL, "stopping", "signal=%s", signo == SIGINT ? "INT" : signo == SIGTERM ? "TERM" : "HUP");
+    log_info(b->setup->role, NULL, "stopping", "signal=%s", io_signal_name(signo));
     bridge_nodes_goodbye(b);
     io_loop_stop(b->loop);
 }
@@ -152,15 +152,10 @@ static int open_stations(struct bridge *b)
 static int open_keys(struct bridge *b, struct err *err)
 {
     const struct bridge_setup *u = b->setup;
-    bool exposed = false;
     int failed = u->plain ? 0 : tls_context_new(false, u->key, &b->tls_client, err);
     if (!failed && !u->plain)
         failed = tls_context_new(true, u->key, &b->tls_server, err);
-    if (!failed && u->tls_cert != NULL)
-        failed = stream_tls_server(u->tls_cert, u->tls_key, &exposed, &b->outer, err);
-    if (exposed)
-        log_warn(u->role, NULL, "others may read the private key", "file=%s remedy=\"chmod 600\"", u->tls_key);
-    return failed;
+    return failed ? failed : outer_open(u->role, u->tls_cert, u->tls_key, &b->outer, err);
 }
 
 /* The TAP's address, the same at each start: leases and neighbours' tables go by it. */

@@ -15,6 +15,8 @@
 #include "base/log.h"
 #include "role/bridge.h"
 #include "role/hosted.h"
+#include "role/nat_link.h"
+#include "role/outer.h"
 #include "role/page_state.h"
 #include "role/server_priv.h"
 
@@ -25,8 +27,6 @@ enum {
     OWN_ADDRESSES_TICKS = 5,
 };
 static const uint64_t session_keep_us = UINT64_C(3600) * 1000000;
-/* When the server itself only knows a resolver on its own loopback: Quad9 and Cloudflare. */
-static const uint32_t public_resolvers[] = {0x09090909, 0x01010101};
 
 /* --- packets --- */
 
@@ -40,24 +40,25 @@ struct addressee {
     struct session *session;
 };
 
-static void queue_packet(const struct addressee *to, const uint8_t *packet, size_t len, struct offload offload)
+void server_queue(struct server *s, struct session *to, const uint8_t *packet, size_t len, struct offload offload)
 {
-    struct pbuf *b = pbuf_get(to->server->pool, len);
-    if (b == NULL && session_table_shed(to->server->sessions) > 0) /* one laptop's flood must not cost the others */
-        b = pbuf_get(to->server->pool, len);
+    struct pbuf *b = pbuf_get(s->pool, len);
+    if (b == NULL && session_table_shed(s->sessions) > 0) /* one laptop's flood must not cost the others */
+        b = pbuf_get(s->pool, len);
     if (b == NULL) {
-        to->server->counters.pool_empty++;
+        s->counters.pool_empty++;
         return;
     }
     memcpy(b->data, packet, len);
     b->len = (uint32_t)len;
     b->offload = offload;
-    session_send(to->session, b, io_now_us());
+    session_send(to, b, io_now_us());
 }
 
 static void queue_finished(void *ctx, const uint8_t *packet, size_t len)
 {
-    queue_packet(ctx, packet, len, (struct offload){0});
+    const struct addressee *to = ctx;
+    server_queue(to->server, to->session, packet, len, (struct offload){0});
 }
 
 /* A plain laptop is told nothing beside its packets: they must be finished. */
@@ -82,7 +83,7 @@ static void to_laptop(struct server *s, uint32_t id, const struct nat_result *r)
     if (to.session->plain && (r->offload.seg_len != 0 || r->offload.partial))
         to_plain_laptop(s, &to, r);
     else
-        queue_packet(&to, r->packet, r->len, r->offload);
+        server_queue(s, to.session, r->packet, r->len, r->offload);
 }
 
 void server_on_packet(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len, const struct offload *offload)
@@ -200,17 +201,6 @@ static void follow_link(struct server *s)
     log_info("server", NULL, "mtu", "interface=%s mtu=%u before=%u", s->setup.iface, now, before);
 }
 
-/* They come and go with interfaces, so they are asked for again and again. */
-static void learn_own_addresses(struct server *s)
-{
-    uint32_t own[NAT_OWN_MAX];
-    int count = host_own_addresses(own, NAT_OWN_MAX - 1);
-    if (count < 0)
-        return;
-    nat_set_own(s->nat, own, (size_t)count);
-    inject_set_own(s->inject, own, (size_t)count);
-}
-
 static void on_tick(void *ctx)
 {
     struct server *s = ctx;
@@ -219,24 +209,14 @@ static void on_tick(void *ctx)
     follow_link(s);
     nat_tick(s->nat, io_now_ms(s->loop));
     if (s->ticks++ % OWN_ADDRESSES_TICKS == 0)
-        learn_own_addresses(s);
+        nat_link_own_addresses(s->nat, s->inject);
     session_table_expire(s->sessions, io_now_us());
-}
-
-/* Which resolvers laptops are told: ours, unless they live on our loopback, where no laptop gets to. */
-static void choose_resolvers(struct server *s)
-{
-    s->welcome.dns_count = host_resolvers(s->welcome.dns, FRAME_DNS_MAX);
-    if (s->welcome.dns_count == 0) {
-        memcpy(s->welcome.dns, public_resolvers, sizeof public_resolvers);
-        s->welcome.dns_count = sizeof public_resolvers / sizeof public_resolvers[0];
-    }
 }
 
 static int open_nat(struct server *s, struct err *err)
 {
     struct nat_setup *u = &s->setup.nat;
-    choose_resolvers(s);
+    s->welcome.dns_count = nat_link_resolvers(s->welcome.dns, FRAME_DNS_MAX);
     nat_setup_open_resolvers(u, s->welcome.dns, s->welcome.dns_count);
     int failed = tls_random(&u->config.seed, sizeof u->config.seed);
     if (!failed)
@@ -249,28 +229,13 @@ static int open_nat(struct server *s, struct err *err)
 static int open_link(struct server *s, struct err *err)
 {
     const struct server_setup *u = &s->setup;
-    const uint16_t lo = u->nat.config.port_lo, hi = u->nat.config.port_hi;
-    const uint16_t low_lo = u->nat.config.low_lo, low_hi = u->nat.config.low_hi;
-    struct capture_filter filter = {.addr = u->external, .port_lo = lo, .port_hi = hi, .low_lo = low_lo, .low_hi = low_hi};
-    if (u->kernel_nat) {
-        int refused = server_kernel_open(s, err);
-        if (!refused)
-            learn_own_addresses(s);
-        return refused;
-    }
+    if (u->kernel_nat)
+        return server_kernel_open(s, err);
     int failed = host_open(s->common->state_dir, "server", &s->host, err);
+    const struct nat_link link = {.loop = s->loop, .host = s->host, .iface = u->iface, .external = u->external, .mtu = u->link_mtu,
+                                  .capture = u->capture, .inject = u->inject, .nat = &u->nat.config};
     if (!failed)
-        failed = host_reserve_ports(s->host, lo, hi, err);
-    if (!failed)
-        failed = host_silence_ports(s->host, u->external, lo, hi, err);
-    if (!failed && low_lo != 0) /* the kernel lends none of these by itself: nothing to reserve */
-        failed = host_silence_ports(s->host, u->external, low_lo, low_hi, err);
-    if (!failed)
-        failed = inject_open(u->iface, u->external, u->link_mtu, u->inject, &s->inject, err);
-    if (!failed)
-        failed = capture_open(s->loop, u->iface, &filter, u->capture, on_capture, s, &s->capture, err);
-    if (!failed)
-        learn_own_addresses(s);
+        failed = nat_link_open(&link, on_capture, s, &s->capture, &s->inject, err);
     if (!failed)
         capture_on_ahead(s->capture, on_ahead);
     return failed;
@@ -300,28 +265,19 @@ static int listen_all(struct server *s, struct err *err)
     return failed;
 }
 
-static int open_outer(struct server *s, struct err *err)
-{
-    bool exposed = false;
-    if (s->setup.tls_cert == NULL)
-        return 0;
-    int failed = stream_tls_server(s->setup.tls_cert, s->setup.tls_key, &exposed, &s->outer, err);
-    if (exposed)
-        log_warn("server", NULL, "others may read the private key", "file=%s remedy=\"chmod 600\"", s->setup.tls_key);
-    return failed;
-}
-
 static int open_all(struct server *s, struct err *err)
 {
     int failed = pbuf_pool_new(POOL_BYTES, &s->pool);
     if (!failed && !s->setup.plain)
         failed = tls_context_new(true, s->setup.key, &s->tls, err);
     if (!failed)
-        failed = open_outer(s, err);
+        failed = outer_open("server", s->setup.tls_cert, s->setup.tls_key, &s->outer, err);
     if (!failed)
         failed = open_nat(s, err);
     if (!failed)
         failed = open_link(s, err);
+    if (!failed)
+        nat_link_own_addresses(s->nat, s->inject);
     if (!failed)
         failed = listen_all(s, err);
     if (!failed)

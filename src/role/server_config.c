@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "io/host.h"
+#include "role/nat_link.h"
 #include "role/secret.h"
 
 const struct opt server_options[] = {
@@ -63,21 +64,6 @@ static int check_ports(const struct server_config *c, struct server_setup *u, st
     else
         return 0;
     return ROLE_BAD_USAGE;
-}
-
-static int parse_kind(const char *option, const char *text, const char *portable, enum link_kind *ret_kind, struct err *err)
-{
-    if (strcmp(text, "auto") == 0)
-        *ret_kind = LINK_AUTO;
-    else if (strcmp(text, "packet") == 0)
-        *ret_kind = LINK_PACKET;
-    else if (strcmp(text, portable) == 0)
-        *ret_kind = LINK_PORTABLE;
-    else {
-        err_set(err, -EINVAL, "--%s %s: say auto, packet or %s", option, text, portable);
-        return ROLE_BAD_USAGE;
-    }
-    return 0;
 }
 
 uint16_t server_setup_mtu(size_t mtu)
@@ -141,9 +127,9 @@ int server_setup_check(const struct role_common *common, const struct server_con
     if (!failed)
         failed = check_ports(config, u, err);
     if (!failed)
-        failed = parse_kind("capture", config->capture, "pcap", &u->capture, err);
+        failed = nat_link_kind("capture", config->capture, "pcap", &u->capture, err);
     if (!failed)
-        failed = parse_kind("inject", config->inject, "raw", &u->inject, err);
+        failed = nat_link_kind("inject", config->inject, "raw", &u->inject, err);
     if (!failed)
         failed = check_tls(config, u, err);
     if (!failed)

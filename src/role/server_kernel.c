@@ -89,25 +89,12 @@ static void exchange_quoted(struct ip4_view *v, uint32_t from, uint32_t to)
 
 /* --- from laptops --- */
 
-static void give(struct server_kernel *k, struct session *to, const uint8_t *packet, size_t len, struct offload offload)
-{
-    struct pbuf *b = pbuf_get(k->server->pool, len);
-    if (b == NULL) {
-        k->server->counters.pool_empty++;
-        return;
-    }
-    memcpy(b->data, packet, len);
-    b->len = (uint32_t)len;
-    b->offload = offload;
-    session_send(to, b, io_now_us());
-}
-
 static void refuse(struct server_kernel *k, struct session *session, const struct ip4_view *v)
 {
     uint8_t error[576];
     size_t len = icmp_make_error(error, sizeof error, OWN, ICMP_UNREACHABLE, ICMP_ADMIN_PROHIBITED, 0, v);
     if (len > 0)
-        give(k, session, error, len, (struct offload){0});
+        server_queue(k->server, session, error, len, (struct offload){0});
 }
 
 /* To another laptop, if that was allowed. */
@@ -123,7 +110,7 @@ static void across(struct server_kernel *k, struct session *from, struct ip4_vie
     exchange_quoted(v, other->addr, other->inside);
     ip4_set_src(v, l->addr);
     ip4_set_dst(v, other->inside);
-    give(k, to, v->ip, v->len, offload);
+    server_queue(k->server, to, v->ip, v->len, offload);
 }
 
 void server_kernel_send(struct server_kernel *k, struct session *session, uint8_t *packet, size_t len, const struct offload *offload)

@@ -61,6 +61,8 @@ void server_on_ahead(void *ctx, struct carrier *carrier, const struct span *pack
 struct carrier *server_take_wire(void *ctx, const struct carrier_wire *ops, void *wire);
 /** A packet for a laptop does not fit its datagrams (a carrier event): its sender is told. */
 void server_on_too_big(void *ctx, struct carrier *carrier, uint8_t *packet, size_t len, size_t mtu);
+/** A packet for a laptop, copied into its queue; without memory the fullest queue of all gives way. */
+void server_queue(struct server *s, struct session *to, const uint8_t *packet, size_t len, struct offload offload);
 /** A session's end takes its flows along. */
 void server_on_session_ended(void *ctx, struct session *session);
 /** Tell every laptop that the server stops. */

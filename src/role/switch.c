@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "io/tls_psk.h"
 #include "role/hosted.h"
+#include "role/outer.h"
 #include "role/switch_priv.h"
 
 enum { TICK_MS = 1000, TAP_BYTES = 1024 * 1024, ADDRS_PER_MAC = 4 };
@@ -141,18 +142,6 @@ static int open_ether(struct switch_role *sw, struct err *err)
     return failed;
 }
 
-static int open_outer(struct switch_role *sw, struct err *err)
-{
-    const struct switch_setup *u = &sw->setup;
-    bool exposed = false;
-    if (u->tls_cert == NULL)
-        return 0;
-    int failed = stream_tls_server(u->tls_cert, u->tls_key, &exposed, &sw->outer, err);
-    if (exposed)
-        log_warn("switch", NULL, "others may read the private key", "file=%s remedy=\"chmod 600\"", u->tls_key);
-    return failed;
-}
-
 static int listen_all(struct switch_role *sw, struct err *err)
 {
     for (size_t i = 0; i < sw->setup.listen_count; i++) {
@@ -181,7 +170,7 @@ static int open_all(struct switch_role *sw, struct err *err)
     if (!failed && sw->setup.uplink == UPLINK_TAP)
         failed = switch_tap_open(sw, err);
     if (!failed)
-        failed = open_outer(sw, err);
+        failed = outer_open("switch", sw->setup.tls_cert, sw->setup.tls_key, &sw->outer, err);
     if (!failed)
         failed = listen_all(sw, err);
     if (!failed)

@@ -7,11 +7,9 @@
 
 #include "base/text.h"
 #include "io/host.h"
+#include "role/nat_link.h"
 
 enum { TAP_NAME_MAX = IFNAMSIZ - 1 - 4 }; /* and a guest's number behind it */
-/* Where this machine knows no resolver but its own loopback: Quad9 and Cloudflare. */
-static const uint32_t public_resolvers[] = {0x09090909, 0x01010101};
-
 #define AT(member) offsetof(struct switch_args, member)
 const struct opt switch_options[] = {
     {"port", 0, OPT_NUMBER, AT(port), "N", "websocket port (default 8070)", 1, 65535},
@@ -148,11 +146,7 @@ static int check_dhcp(const struct switch_args *a, struct switch_setup *u, struc
         if (u->dns_count == DHCP_DNS_MAX || !parse_addr(a->dns.item[i], strlen(a->dns.item[i]), &u->dns[u->dns_count++]))
             return usage(err, "dns", a->dns.item[i], "say an IPv4 address; at most four");
     if (u->dns_count == 0 && u->uplink != UPLINK_NONE)
-        u->dns_count = host_resolvers(u->dns, DHCP_DNS_MAX);
-    if (u->dns_count == 0 && u->uplink != UPLINK_NONE) {
-        memcpy(u->dns, public_resolvers, sizeof public_resolvers);
-        u->dns_count = sizeof public_resolvers / sizeof public_resolvers[0];
-    }
+        u->dns_count = nat_link_resolvers(u->dns, DHCP_DNS_MAX);
     return 0;
 }
 
@@ -193,19 +187,6 @@ static int check_nat(const struct switch_args *a, struct switch_setup *u, struct
         return usage(err, "ports", a->nat.ports, "holds --port, which is no guest's");
     nat_setup_open_resolvers(&u->nat, u->dns, u->dns_count);
     nat_setup_warn(&u->nat);
-    return 0;
-}
-
-static int check_kind(const char *option, const char *text, const char *portable, enum link_kind *ret_kind, struct err *err)
-{
-    if (strcmp(text, "auto") == 0)
-        *ret_kind = LINK_AUTO;
-    else if (strcmp(text, "packet") == 0)
-        *ret_kind = LINK_PACKET;
-    else if (strcmp(text, portable) == 0)
-        *ret_kind = LINK_PORTABLE;
-    else
-        return usage(err, option, text, portable[0] == 'p' ? "say auto, packet or pcap" : "say auto, packet or raw");
     return 0;
 }
 
@@ -276,8 +257,8 @@ int switch_setup_check(const struct switch_args *args, struct switch_setup *ret_
     for (size_t i = 0; i < sizeof checks / sizeof checks[0] && !failed; i++)
         failed = checks[i](args, u, err);
     if (!failed)
-        failed = check_kind("capture", args->capture, "pcap", &u->capture, err);
+        failed = nat_link_kind("capture", args->capture, "pcap", &u->capture, err);
     if (!failed)
-        failed = check_kind("inject", args->inject, "raw", &u->inject, err);
+        failed = nat_link_kind("inject", args->inject, "raw", &u->inject, err);
     return failed;
 }

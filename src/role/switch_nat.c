@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "io/tls_psk.h"
+#include "role/nat_link.h"
 #include "role/switch_priv.h"
 
 enum { GUEST_MTU = 1500, HEADROOM = ETHER_HEADER_LEN, ASKS_PER_S = 50, ROW_MIN_LEN = 576, OWN_EVERY_TICKS = 5 };
@@ -136,17 +137,6 @@ static void on_capture(void *ctx, uint8_t *packet, size_t len, const struct offl
 
 /* --- life --- */
 
-/* This machine's addresses, which guests may not reach. They change now and then. */
-static void learn_own_addresses(struct switch_nat *n)
-{
-    uint32_t own[NAT_OWN_MAX];
-    int count = host_own_addresses(own, NAT_OWN_MAX - 1);
-    if (count < 0)
-        return;
-    nat_set_own(n->nat, own, (size_t)count);
-    inject_set_own(n->inject, own, (size_t)count);
-}
-
 static int open_nat(struct switch_role *sw, struct err *err)
 {
     struct nat_config *config = &sw->setup.nat.config;
@@ -161,23 +151,12 @@ static int open_nat(struct switch_role *sw, struct err *err)
 static int open_link(struct switch_role *sw, struct err *err)
 {
     const struct switch_setup *u = &sw->setup;
-    const uint16_t lo = u->nat.config.port_lo, hi = u->nat.config.port_hi;
-    const uint16_t low_lo = u->nat.config.low_lo, low_hi = u->nat.config.low_hi;
     struct switch_nat *n = sw->nat;
     n->counters.has_pair = true;
-    const struct capture_filter filter = {.addr = u->external, .port_lo = lo, .port_hi = hi, .low_lo = low_lo, .low_hi = low_hi};
     int failed = host_open(sw->common->state_dir, "switch", &sw->host, err);
-    if (!failed)
-        failed = host_reserve_ports(sw->host, lo, hi, err);
-    if (!failed)
-        failed = host_silence_ports(sw->host, u->external, lo, hi, err);
-    if (!failed && low_lo != 0)
-        failed = host_silence_ports(sw->host, u->external, low_lo, low_hi, err);
-    if (!failed)
-        failed = inject_open(u->iface, u->external, u->link_mtu, u->inject, &n->inject, err);
-    if (!failed)
-        failed = capture_open(sw->loop, u->iface, &filter, u->capture, on_capture, sw, &n->capture, err);
-    return failed;
+    const struct nat_link link = {.loop = sw->loop, .host = sw->host, .iface = u->iface, .external = u->external, .mtu = u->link_mtu,
+                                  .capture = u->capture, .inject = u->inject, .nat = &u->nat.config};
+    return failed ? failed : nat_link_open(&link, on_capture, sw, &n->capture, &n->inject, err);
 }
 
 int switch_nat_open(struct switch_role *sw, struct err *err)
@@ -190,7 +169,7 @@ int switch_nat_open(struct switch_role *sw, struct err *err)
     if (!failed)
         failed = open_link(sw, err);
     if (!failed)
-        learn_own_addresses(sw->nat);
+        nat_link_own_addresses(sw->nat->nat, sw->nat->inject);
     return failed;
 }
 
@@ -198,7 +177,7 @@ void switch_nat_tick(struct switch_role *sw)
 {
     sw->nat->asks_left = ASKS_PER_S;
     if (++sw->nat->ticks % OWN_EVERY_TICKS == 0)
-        learn_own_addresses(sw->nat);
+        nat_link_own_addresses(sw->nat->nat, sw->nat->inject);
     const size_t mtu = inject_follow(sw->nat->inject);
     sw->setup.link_mtu = (uint16_t)mtu;
     nat_set_link_mtu(sw->nat->nat, (uint16_t)(mtu < GUEST_MTU ? mtu : GUEST_MTU));
