@@ -53,7 +53,9 @@ class Switch:
             peer.end()
         self.peers = {}
         if self.process and self.process.alive():
-            self.process.end()
+            code = self.process.end()
+            if code:
+                raise LabError(f"the switch ended with {code}\n{self.process.tail(60)}")
         for process in self.lab.processes:
             text = process.log()
             for word in ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer"):
