@@ -7,7 +7,7 @@
 enum {
     ASK_RATE = 2000 * 1000,        /* bytes/s; below it a packet's time is more than what is no queue */
     ASK_GAIN_FIRST = 4, ASK_GAIN_MAX = 16, /* sixteenths */
-    ASK_QUEUE_US = 4000,           /* what the first question may add to the queue */
+    ASK_QUEUE_US = 4000, ASK_QUEUE_MOST_US = 100000, /* what the first question may add to the queue, and any later one */
     ASK_ROUNDS_MIN = 4, ASK_ROUNDS_MAX = 128,
 };
 
@@ -25,10 +25,16 @@ static void forget_queue(struct window *w)
     w->queue_us = w->round_queue_us = w->target_us / 2;
 }
 
+/* Sent for a round trip, so much more makes a queue of so long a time, should the answer be no. */
+static uint32_t gain_of_queue(const struct window *w, uint64_t queue_us, uint32_t most)
+{
+    uint64_t gain = queue_us * 16 / measure_min_rtt(w);
+    return gain < 1 ? 1 : gain > most ? most : (uint32_t)gain;
+}
+
 static uint32_t first_gain(const struct window *w)
 {
-    uint64_t gain = ASK_QUEUE_US * UINT64_C(16) / measure_min_rtt(w);
-    return gain < 1 ? 1 : gain > ASK_GAIN_FIRST ? ASK_GAIN_FIRST : (uint32_t)gain;
+    return gain_of_queue(w, ASK_QUEUE_US, ASK_GAIN_FIRST);
 }
 
 /* Raise the pace for a round; where more was carried before, no further than to that. */
@@ -52,7 +58,8 @@ static bool hear_answer(struct window *w)
     w->ask.state = ASK_NOT;
     w->ask.rounds = 0;
     if (w->rates[0] >= half && w->queue_us <= w->ask.queue_us) {
-        w->ask.gain = 2 * w->ask.gain < ASK_GAIN_MAX ? 2 * w->ask.gain : ASK_GAIN_MAX;
+        uint32_t most = gain_of_queue(w, ASK_QUEUE_MOST_US, ASK_GAIN_MAX);
+        w->ask.gain = 2 * w->ask.gain < most ? 2 * w->ask.gain : most;
         w->ask.wait = ASK_ROUNDS_MIN;
         return true;
     }

@@ -11,6 +11,7 @@ enum {
     ROUND_MIN_US = 2000,
     ALARM_US = 5000,               /* so much above twice the target: do not wait for the round's end */
     LATE_MAX_US = 100000,
+    RECORDS_A_TRIP = WINDOW_RECORDS / 2, /* a round trip of twice the usual still finds room */
     ACK_WAIT_US = 5000,            /* acker.h's */
     PROBE_FIRST_US = 250000,       /* of a lossy path, as long as its round trip is unknown */
     PROBE_MIN_US = 50000,          /* beyond two round trips */
@@ -123,8 +124,9 @@ void window_on_sent(struct window *w, size_t bytes, uint64_t now_us)
     }
     if (rate > 0)
         w->next_us += bytes * 1000000 / rate;
-    if (w->count == WINDOW_RECORDS) { /* full: the newest record stands for this flight too, and its delay is only overestimated */
-        w->record[(w->head + w->count - 1) % WINDOW_RECORDS].end = w->sent;
+    struct window_record *newest = &w->record[(w->head + w->count - 1) % WINDOW_RECORDS];
+    if (w->count == WINDOW_RECORDS || (w->count > 0 && now_us < newest->sent_us + w->srtt_us / RECORDS_A_TRIP)) {
+        newest->end = w->sent; /* it stands for this flight too, whose delay is only overestimated */
         return;
     }
     w->record[(w->head + w->count++) % WINDOW_RECORDS] = (struct window_record){.end = w->sent, .sent_us = now_us};

@@ -121,6 +121,20 @@ static void full_links_stay_responsive(void **state)
     }
 }
 
+/* By satellite there are more messages on the way than there are records of them. */
+static void a_long_way_with_much_on_it(void **state)
+{
+    static const struct scenario c = {"50 Mbit/s, 600 ms", 50, 600, 0.5, 0, 0.93, 300};
+    struct figures f[TRACES / 4];
+    (void)state;
+    for (uint32_t seed = 0; seed < TRACES / 4; seed++) {
+        struct sim *s = sim_of(&c, seed + 1);
+        measure(s, 30, 50, &f[seed]);
+        free(s);
+    }
+    judge(&c, f, TRACES / 4);
+}
+
 static void lost_segments_end_nothing(void **state)
 {
     static const struct scenario c = {"10 Mbit/s, 40 ms, 2 % of segments lost", 10, 40, 2, 0.02, 0.40, 60};
@@ -334,6 +348,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_links_stay_responsive),
+        cmocka_unit_test(a_long_way_with_much_on_it),
         cmocka_unit_test(lost_segments_end_nothing),
         cmocka_unit_test(datagrams_keep_the_queue_short),
         cmocka_unit_test(datagrams_go_on_after_a_hole),

@@ -102,6 +102,23 @@ static void a_late_sender_makes_good_a_little(void **state)
     }
 }
 
+/* However many messages are on the way, each round trip's hundred and twenty-eighth is told from the next. */
+static void many_messages_share_the_records(void **state)
+{
+    struct window w;
+    uint64_t now = 1000000;
+    (void)state;
+    window_init(&w, now);
+    window_on_sent(&w, 1000, now);
+    assert_true(window_on_ack(&w, 1000, 0, now += 600000));
+    assert_int_equal(w.srtt_us, 600000);
+    for (int i = 0; i < 6000; i++)
+        window_on_sent(&w, 1000, now + (uint64_t)i * 100);
+    assert_in_range(w.count, 100, 128);
+    const struct window_record *newest = &w.record[(w.head + w.count - 1) % WINDOW_RECORDS];
+    assert_true(newest->end == w.sent && newest->sent_us > now + 600000 - 2 * 600000 / 128);
+}
+
 static void what_is_lost_is_in_flight_no_more(void **state)
 {
     struct window w;
@@ -209,6 +226,7 @@ int main(void)
         cmocka_unit_test(the_first_flight_is_not_paced_and_bounded),
         cmocka_unit_test(little_need_not_wait_for_the_pace),
         cmocka_unit_test(a_late_sender_makes_good_a_little),
+        cmocka_unit_test(many_messages_share_the_records),
         cmocka_unit_test(what_is_lost_is_in_flight_no_more),
         cmocka_unit_test(few_losses_do_not_slow_but_many_do),
         cmocka_unit_test(one_packet_asks_when_all_is_lost),
