@@ -4,7 +4,7 @@
 #include "tunnel/measure.h"
 
 enum {
-    TARGET_MIN_US = 1000,
+    TARGET_MIN_US = 1000, TARGET_FAST_US = 700,
     TARGET_JITTER_MAX_US = 4000,
     TARGET_PACKETS_MAX_US = 12000,
     GAIN_FIRST = 4, GAIN_MAX = 16, /* sixteenths */
@@ -41,6 +41,8 @@ static void choose_target(struct window *w)
 {
     uint64_t target = measure_min_rtt(w) / 16;
     target = target < TARGET_MIN_US ? TARGET_MIN_US : target > PACE_TARGET_MAX_US ? PACE_TARGET_MAX_US : target;
+    if (w->rate > WINDOW_FAST) /* a packet takes next to nothing, and what else there is of delay, jitter tells */
+        target = TARGET_FAST_US;
     target += w->jitter_us / 3 < TARGET_JITTER_MAX_US ? w->jitter_us / 3 : TARGET_JITTER_MAX_US;
     if (w->rate > 0) {
         uint64_t packet = pace_packet_us(w->rate > least_pace(w) ? w->rate : least_pace(w)), then = pace_packet_us(measure_best(w));
@@ -181,6 +183,8 @@ static void choose_pace(struct window *w, uint64_t now_us)
     }
     if (!w->round_full && lack > 0) /* the rate is the sender's, not the path's */
         return;
+    if (lack > 0 && w->rate > WINDOW_FAST) /* what was carried four rounds ago is carried still, as long as there is no queue */
+        rate = w->rate;
     if (lack > 0 && rate < w->pace * 7 / 8 && w->queue_us < w->target_us)
         rate = w->pace * 7 / 8;
     w->pace = rate + (uint64_t)((int64_t)rate * lack / (int64_t)steady);
