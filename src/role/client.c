@@ -193,6 +193,7 @@ static void on_websocket(void *ctx, const char *path, struct ws *ws)
     struct carrier *carrier = carrier_open(c->loop, ws, c->tls, true, &client_carrier_events, c);
     if (carrier == NULL)
         return;
+    window_expect_stalls(&carrier_path(carrier)->window);
     log_info("client", carrier_peer(carrier), "phone connected", NULL);
     client_add_carrier(c, carrier);
 }

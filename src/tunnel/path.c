@@ -143,7 +143,7 @@ static void gather(struct path *p, struct fairq *q, uint64_t now_us)
         size_t overhead = frame_packet_overhead(&offload);
         size_t room = path_room(p, q, len, now_us);
         if (p->ops->congested(p->ctx) || room <= p->out_data || (p->out_data == 0 && waits_for_more(p, len, room))) {
-            window_is_full(&p->window);
+            window_is_full(&p->window, now_us);
             return;
         }
         if (p->out_len > 0 && p->out_len + overhead + len > PATH_BATCH_MAX)

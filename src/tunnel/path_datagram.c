@@ -94,7 +94,7 @@ static void send_queued(struct path *p, struct fairq *q, uint64_t now_us)
         p->ops->batch(p->ctx, true);
     while (!p->failed && (len = fairq_next(q, piece_max, now_us, &offload)) > 0) {
         if (p->ops->congested(p->ctx) || path_room(p, q, len, now_us) <= p->out_data) {
-            window_is_full(&p->window);
+            window_is_full(&p->window, now_us);
             break;
         }
         uint8_t *packet = p->out + PACKET_AT;

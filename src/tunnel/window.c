@@ -31,6 +31,11 @@ void window_expect_loss(struct window *w)
     w->probe_wait_us = PROBE_FIRST_US;
 }
 
+void window_expect_stalls(struct window *w)
+{
+    w->stall.expected = true;
+}
+
 /* Pacing lets so much go at once: twice what lies between two messages (path.c), for timers are no finer than a millisecond. */
 static uint64_t quantum_us(const struct window *w)
 {
@@ -50,6 +55,8 @@ size_t window_room(const struct window *w, uint64_t now_us)
     uint64_t in_flight = w->sent - w->acked, rate = w->pace;
     if (in_flight >= w->size)
         return w->lossy && now_us >= w->probe_us;
+    if (stall_lasts(w, now_us))
+        return 0;
     uint64_t room = w->size - in_flight;
     if (rate == 0)
         return (size_t)room;
@@ -69,15 +76,18 @@ size_t window_room_for_little(const struct window *w, uint64_t now_us)
     return in_flight < most && w->next_us <= now_us + quantum_us(w) + packet ? (size_t)(most - in_flight) : 0;
 }
 
-void window_is_full(struct window *w)
+void window_is_full(struct window *w, uint64_t now_us)
 {
     w->full = w->round_full = true;
+    w->stall.held = stall_lasts(w, now_us);
 }
 
 uint64_t window_due_us(const struct window *w)
 {
     if (w->sent - w->acked >= w->size)
         return w->lossy ? w->probe_us : UINT64_MAX;
+    if (w->stall.held)
+        return UINT64_MAX;
     return w->next_us > quantum_us(w) ? w->next_us - quantum_us(w) : 0;
 }
 
@@ -176,6 +186,9 @@ bool window_on_report(struct window *w, uint64_t total, uint64_t arrived, uint32
         return true;
     if (arrived > w->arrived)
         w->arrived = arrived < total ? arrived : total;
+    stall_hear(w, now_us);
+    if (w->pace > WINDOW_FAST && w->sent - w->acked >= w->size && w->next_us < now_us)
+        w->next_us = now_us; /* it was not we who were late */
     uint64_t newly = total - w->acked, sent_us = 0;
     while (w->count > 0 && w->record[w->head].end <= total) {
         sent_us = w->record[w->head].sent_us;
@@ -192,13 +205,16 @@ bool window_on_report(struct window *w, uint64_t total, uint64_t arrived, uint32
     uint32_t step = clock_us - (uint32_t)w->clock_us;
     w->clock_us = !w->clock_known ? clock_us : step < UINT32_MAX / 2 ? w->clock_us + step : w->clock_us;
     w->clock_known = true;
-    if (sent_us != 0) {
+    if (sent_us != 0 && sent_us >= w->stall.over_us) { /* what a stall held up says nothing about the path */
         measure_delay(w, (int64_t)(w->clock_us - sent_us), now_us > sent_us ? now_us - sent_us : 1, now_us);
-        w->round_any = true;
-        if (!w->round_timed)
+        if (w->stall.unmeasured)
+            begin_round(w, now_us);
+        if (!w->round_timed || w->stall.unmeasured)
             time_round(w);
+        w->round_any = true;
+        w->stall.unmeasured = false;
     }
-    if (w->round_any) {
+    if (w->round_any && !w->stall.unmeasured) {
         uint64_t queue = measure_queue(w);
         if (queue > w->round_queue_us)
             w->round_queue_us = queue;

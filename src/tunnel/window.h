@@ -18,6 +18,7 @@
  * with a target of a sixteenth of the round trip, 1 to 2.5 ms (0.7 ms beyond WINDOW_FAST), one packet's time, and a third of the jitter. The pace doubles each round
  * at the beginning, and leaps when three rounds saw no queue at all, as long as the rate follows (pace.h); where the queue seems near its target the
  * path is asked now and then whether it carries more (ask.h). The window is what the pace needs and a quarter more; it bounds what a stall costs.
+ * While a phone close by carries nothing it is given nothing (stall.h).
  * When the smallest delay gets old the pace dips for a round, so that our own queue does not become the base (BBR's PROBE_RTT). A queue that stays the same although only half is sent is none: the path became longer. One that stays
  * and swings is a neighbour's; beside a sender that fills queues a quarter of the path is insisted on.
  *
@@ -34,6 +35,7 @@
 #include <stdint.h>
 
 #include "tunnel/ask.h"
+#include "tunnel/stall.h"
 
 enum {
     WINDOW_INITIAL = 16 * 1024,
@@ -87,6 +89,7 @@ struct window {
     bool leapt;                  /* in the last round: what it brought does not show yet */
     uint64_t leap_rate;          /* before the last leap */
     struct ask ask;              /* whether the path carries more */
+    struct stall stall;          /* whether the phone carries anything now */
     uint64_t rates[4];
     uint64_t best[2], best_since_us; /* highest rates of this and the last five seconds */
     uint32_t over;               /* rounds in a row above the target */
@@ -104,6 +107,8 @@ struct window {
 void window_init(struct window *w, uint64_t now_us);
 /** The path carries datagrams: some get lost, some overtake others. Before anything is sent. */
 void window_expect_loss(struct window *w);
+/** What is sent passes a phone close by, which stops now and then (stall.h). Before anything is sent. */
+void window_expect_stalls(struct window *w);
 /** Bytes that may be sent now; a packet may exceed them if they are not 0. */
 size_t window_room(const struct window *w, uint64_t now_us);
 /**
@@ -112,7 +117,7 @@ size_t window_room(const struct window *w, uint64_t now_us);
  */
 size_t window_room_for_little(const struct window *w, uint64_t now_us);
 /** More is waiting than window_room() allowed. */
-void window_is_full(struct window *w);
+void window_is_full(struct window *w, uint64_t now_us);
 /** When time allows more; UINT64_MAX when only an acknowledgement does. */
 uint64_t window_due_us(const struct window *w);
 /** Bytes left. */

@@ -65,6 +65,10 @@ struct sim {
     struct sim_link dir[2]; /* dir[i].window sends into dir[i]; dir[i].acker acknowledges what dir[1 - i] brought */
     uint64_t now_us;
     uint32_t random;
+    /* The phone, which has other things to do: it stands in front of dir[0]'s bottleneck and behind dir[1]'s. */
+    uint64_t stop_every_us, stop_us; /* on average; at most. 0: never */
+    uint64_t stop_from_us, stop_to_us;
+    struct sim_ring phone;
 };
 
 static inline uint32_t sim_random(struct sim *s)
@@ -139,6 +143,22 @@ static inline uint64_t sim_queue_us(const struct sim_link *l, uint64_t now_us)
     return l->queue_bytes * 1000000 / l->rate + stalled;
 }
 
+static inline bool sim_stopped(const struct sim *s)
+{
+    return s->now_us >= s->stop_from_us && s->now_us < s->stop_to_us;
+}
+
+/* What a packet of a sparse flow would wait on its way there and back. */
+static inline uint64_t sim_lag_us(const struct sim *s)
+{
+    uint64_t there = sim_queue_us(&s->dir[0], s->now_us), back = sim_queue_us(&s->dir[1], s->now_us);
+    uint64_t stop = sim_stopped(s) ? s->stop_to_us - s->now_us : 0;
+    there += stop;
+    for (uint32_t i = 0; i < s->phone.count; i++)
+        there += s->phone.at[(s->phone.head + i) % SIM_RING].bytes * UINT64_C(1000000) / s->dir[0].rate;
+    return there + back;
+}
+
 /* Both directions carry datagrams; buffer_bytes of each bound its queue then. */
 static inline void sim_use_datagrams(struct sim *s, uint64_t buffer_us)
 {
@@ -173,7 +193,7 @@ static inline void sim_send_datagrams(struct sim *s, struct sim_link *l)
     uint32_t data = 0;
     while (data < 64 * 1024) {
         if (window_room(&l->window, s->now_us) <= data) {
-            window_is_full(&l->window);
+            window_is_full(&l->window, s->now_us);
             break;
         }
         data += SIM_DATAGRAM;
@@ -201,7 +221,7 @@ static inline void sim_send(struct sim *s, int i)
     double waiting = l->greedy ? 1e9 : l->source;
     while (waiting >= SIM_PACKET && m.data < 64 * 1024) {
         if (window_room(&l->window, s->now_us) <= m.data) {
-            window_is_full(&l->window);
+            window_is_full(&l->window, s->now_us);
             break;
         }
         m.data += SIM_PACKET;
@@ -215,6 +235,10 @@ static inline void sim_send(struct sim *s, int i)
         if (m.data > 0)
             window_on_sent(&l->window, m.data, s->now_us);
         m.bytes = m.data + m.data / 25 + SIM_AROUND;
+        if (i == 0) {
+            sim_push(&s->phone, &m);
+            return;
+        }
         l->queue_bytes += m.bytes;
         sim_push(&l->queue, &m);
     }
@@ -237,6 +261,21 @@ static inline void sim_neighbour(struct sim *s, struct sim_link *l)
         l->reno_flight += SIM_PACKET;
         l->queue_bytes += SIM_PACKET;
         sim_push(&l->queue, &(struct sim_message){.bytes = SIM_PACKET, .neighbour = true});
+    }
+}
+
+/* What dir[0] brings passes the phone. */
+static inline void sim_phone(struct sim *s)
+{
+    struct sim_link *l = &s->dir[0];
+    struct sim_message *m;
+    if (s->stop_every_us > 0 && s->now_us >= s->stop_to_us) {
+        s->stop_from_us = s->now_us + (uint64_t)(2 * sim_unit(s) * (double)s->stop_every_us);
+        s->stop_to_us = s->stop_from_us + (uint64_t)(sim_unit(s) * (double)s->stop_us);
+    }
+    for (; !sim_stopped(s) && (m = sim_first(&s->phone)) != NULL; sim_pop(&s->phone)) {
+        l->queue_bytes += m->bytes;
+        sim_push(&l->queue, m);
     }
 }
 
@@ -276,7 +315,7 @@ static inline bool sim_receive(struct sim *s, int i)
     struct sim_link *l = &s->dir[i], *far = &s->dir[1 - i];
     struct sim_message *m;
     bool good = true;
-    while ((m = sim_first(&l->wire)) != NULL && m->due_us <= s->now_us) {
+    while ((m = sim_first(&l->wire)) != NULL && m->due_us <= s->now_us && !(i == 1 && sim_stopped(s))) {
         if (m->neighbour) {
             l->reno_flight -= m->bytes;
             l->reno_window += (double)SIM_PACKET * SIM_PACKET / l->reno_window;
@@ -300,6 +339,8 @@ static inline bool sim_step(struct sim *s)
     bool good = true;
     for (int i = 0; i < 2; i++) {
         sim_send(s, i);
+        if (i == 0)
+            sim_phone(s);
         sim_neighbour(s, &s->dir[i]);
         sim_transmit(s, &s->dir[i]);
         good = sim_receive(s, i) && good;

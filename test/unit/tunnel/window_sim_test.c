@@ -51,7 +51,7 @@ static void measure(struct sim *s, double from_s, double to_s, struct figures *r
             started = true;
         }
         if ((s->now_us / SIM_STEP_US) % LAG_STEPS == 0 && count < SAMPLES_MAX)
-            lag[count++] = (double)(sim_queue_us(&s->dir[0], s->now_us) + sim_queue_us(&s->dir[1], s->now_us)) / 1e3;
+            lag[count++] = (double)sim_lag_us(s) / 1e3;
     }
     qsort(lag, count, sizeof *lag, ascending);
     ret->used = (carried + (double)s->dir[0].carried) / (carryable + s->dir[0].carryable);
@@ -323,6 +323,28 @@ static void a_delay_that_comes_with_the_load_is_no_queue(void **state)
     }
 }
 
+/* A phone has other things to do, too: what it does not carry meanwhile shall not be in the way for long afterwards. */
+static void a_phone_that_stops_now_and_then(void **state)
+{
+    static const struct scenario all[] = {
+        {"100 Mbit/s, 20 ms, a phone that stops", 100, 20, 0.5, 0, 0.93, 8},
+        {"10 Mbit/s, 40 ms, a phone that stops", 10, 40, 0.5, 0, 0.93, 28},
+    };
+    (void)state;
+    for (size_t c = 0; c < sizeof all / sizeof *all; c++) {
+        struct figures f[TRACES];
+        for (uint32_t seed = 0; seed < TRACES; seed++) {
+            struct sim *s = sim_of(&all[c], seed + 1);
+            s->stop_every_us = 500000;
+            window_expect_stalls(&s->dir[0].window);
+            s->stop_us = 20000;
+            measure(s, 4, 24, &f[seed]);
+            free(s);
+        }
+        judge(&all[c], f, TRACES);
+    }
+}
+
 static void little_is_carried_at_once_and_much_soon(void **state)
 {
     static const struct scenario c = {"a sender of a tenth, then greedy", 20, 40, 0, 0, 0.80, 30};
@@ -357,6 +379,7 @@ int main(void)
         cmocka_unit_test(a_longer_way_is_no_queue),
         cmocka_unit_test(a_greedy_neighbour_does_not_starve_us),
         cmocka_unit_test(a_delay_that_comes_with_the_load_is_no_queue),
+        cmocka_unit_test(a_phone_that_stops_now_and_then),
         cmocka_unit_test(little_is_carried_at_once_and_much_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ static void room_is_never_below_zero_nor_size_outside_its_bounds(void **state)
             total += bytes;
             window_on_sent(&w, bytes, now);
             if (random & 0x200)
-                window_is_full(&w);
+                window_is_full(&w, now);
         } else { /* with a clock that says anything */
             uint64_t acked = w.acked + (w.sent - w.acked) * (random >> 24) / 255;
             assert_true(window_on_ack(&w, acked, random & 0x400 ? (uint32_t)now : random * 77, now));
@@ -93,7 +93,7 @@ static void a_late_sender_makes_good_a_little(void **state)
         w.size = 1 << 20;
         w.next_us = now;
         if (waited)
-            window_is_full(&w);
+            window_is_full(&w, now);
         assert_int_equal(window_room(&w, now), 2 * quantum);
         assert_int_equal(window_room(&w, now + 1500), 2 * (quantum + (waited ? 1500 : 0)));
         assert_int_equal(window_room(&w, now + 50000), 2 * (quantum + (waited ? 2000 : 0)));
@@ -117,6 +117,93 @@ static void many_messages_share_the_records(void **state)
     assert_in_range(w.count, 100, 128);
     const struct window_record *newest = &w.record[(w.head + w.count - 1) % WINDOW_RECORDS];
     assert_true(newest->end == w.sent && newest->sent_us > now + 600000 - 2 * 600000 / 128);
+}
+
+/* 100 Mbit/s and 20 ms for a while, acknowledged each millisecond; @return now */
+static uint64_t run_full(struct window *w, uint64_t now, int ms)
+{
+    uint64_t each = 12500;
+    for (int i = 0; i < ms; i++, now += 1000) {
+        if (w->sent >= 20 * each && w->sent - w->acked >= 20 * each)
+            assert_true(window_on_ack(w, w->sent - 19 * each, (uint32_t)now, now));
+        window_is_full(w, now);
+        window_on_sent(w, each, now);
+    }
+    return now;
+}
+
+/* A phone that carries nothing back carries nothing at all: what it is given then would be in the way later. */
+static void a_silent_phone_is_given_no_more(void **state)
+{
+    (void)state;
+    for (int expected = 0; expected < 2; expected++) {
+        struct window w;
+        window_init(&w, 1000000);
+        if (expected)
+            window_expect_stalls(&w);
+        uint64_t now = run_full(&w, 1000000, 500), heard = now - 1000, pace = w.pace;
+        assert_in_range(pace, 10000000, 16000000);
+        w.size = 1 << 20; /* which is not what holds it */
+        now = heard + 3000;
+        window_is_full(&w, now);
+        assert_true(window_room(&w, now) > 0 && window_due_us(&w) != UINT64_MAX);
+        now = heard + 6000;
+        window_is_full(&w, now);
+        assert_true((window_room(&w, now) == 0) == expected);
+        assert_true((window_due_us(&w) == UINT64_MAX) == expected);
+        assert_true(window_room_for_little(&w, now) > 0);
+        window_on_sent(&w, 25000, now); /* as if it were sent before it was noticed */
+        now = heard + 15000; /* it goes on, and carries that first */
+        assert_true(window_on_ack(&w, w.acked + 12500, (uint32_t)now, now));
+        assert_true((w.next_us >= now + 25000 * UINT64_C(1000000) / pace) == expected);
+        assert_true(window_due_us(&w) != UINT64_MAX);
+        assert_true(window_room(&w, now + 20000) > 0); /* and no second stall before anything is known of the time after the first */
+    }
+}
+
+/* What a stall held up arrives late, which is no queue and no slower path. */
+static void a_stall_says_nothing_about_the_path(void **state)
+{
+    uint64_t pace[2], queue[2];
+    (void)state;
+    for (int expected = 0; expected < 2; expected++) {
+        struct window w;
+        window_init(&w, 1000000);
+        if (expected)
+            window_expect_stalls(&w);
+        uint64_t now = run_full(&w, 1000000, 500) + 15000;
+        for (int i = 0; i < 19; i++, now += 1000) { /* all that was under way, late; nothing was sent meanwhile */
+            assert_true(window_on_ack(&w, w.acked + 12500, (uint32_t)now, now));
+        }
+        pace[expected] = w.pace;
+        queue[expected] = w.queue_us;
+        for (int i = 0; expected && i < 60; i++) { /* nor does the time in which nothing came count for the rate later */
+            now = run_full(&w, now, 1);
+            assert_in_range(w.rates[0], 11500000, 13500000);
+        }
+    }
+    assert_true(queue[0] > 5000 && queue[1] < 2000);
+    assert_true(pace[0] < pace[1] * 9 / 10);
+}
+
+/* Whom the window held up, not a busy machine, has nothing to make good: it would be a burst on a fast path. */
+static void whom_the_window_held_up_was_not_late(void **state)
+{
+    struct window w;
+    uint64_t now = 1000000;
+    (void)state;
+    window_init(&w, now);
+    w.pace = 12500000;
+    w.size = 100000;
+    w.next_us = now;
+    window_on_sent(&w, 100000, now);
+    now += 30000;
+    window_is_full(&w, now);
+    w.round_end = UINT64_MAX; /* the pace stays */
+    assert_true(window_on_ack(&w, 90000, (uint32_t)now, now));
+    w.pace = 12500000;
+    w.size = 1 << 20;
+    assert_in_range(window_room(&w, now), 1, 12500 * 2);
 }
 
 static void what_is_lost_is_in_flight_no_more(void **state)
@@ -145,7 +232,7 @@ static void few_losses_do_not_slow_but_many_do(void **state)
         window_init(&w, 0);
         window_expect_loss(&w);
         for (uint64_t now = 10000; now < 3000000; now += 10000) { /* 1 MB/s, reports 20 ms later */
-            window_is_full(&w);
+            window_is_full(&w, now);
             window_on_sent(&w, 10000, now);
             sent += 10000;
             if (sent > 20000)
@@ -227,6 +314,9 @@ int main(void)
         cmocka_unit_test(little_need_not_wait_for_the_pace),
         cmocka_unit_test(a_late_sender_makes_good_a_little),
         cmocka_unit_test(many_messages_share_the_records),
+        cmocka_unit_test(a_silent_phone_is_given_no_more),
+        cmocka_unit_test(a_stall_says_nothing_about_the_path),
+        cmocka_unit_test(whom_the_window_held_up_was_not_late),
         cmocka_unit_test(what_is_lost_is_in_flight_no_more),
         cmocka_unit_test(few_losses_do_not_slow_but_many_do),
         cmocka_unit_test(one_packet_asks_when_all_is_lost),
