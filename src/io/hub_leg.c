@@ -35,7 +35,7 @@ struct hub_leg {
     /* The message that is arriving */
     uint8_t head[MESH_HEADER_LEN];
     size_t head_len;
-    struct channel *into; /* where the rest of it goes */
+    struct channel *into; /* where the rest of it goes; NULL: nowhere */
     struct mesh_header header;
     uint8_t words[CLOSE_MAX]; /* of a CLOSE */
     size_t words_len;
@@ -151,6 +151,8 @@ static void release(struct channel *ch, int code, const char *reason)
     }
     if (ch->peer != NULL)
         mesh_roster_closed(&leg->roster, ch->peer, !ch->worked, io_now_us());
+    if (leg->into == ch) /* the rest of a message that is still arriving is nobody's */
+        leg->into = NULL;
     free(ch);
 }
 

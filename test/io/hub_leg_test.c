@@ -365,6 +365,25 @@ static void a_stream_ends_for_the_reason_that_was_given(void **state)
     stop(lab);
 }
 
+/* The hub stops in the middle of a message whose beginning ends the stream, until nothing of that is left. */
+static void the_rest_of_a_message_goes_nowhere_when_its_stream_is_gone(void **state)
+{
+    (void)state;
+    struct lab *lab = start("same", "same");
+    struct node *n = &lab->node[LARGE];
+    uint8_t out[MESH_HEADER_LEN + 1] = {[MESH_HEADER_LEN] = 0x45}; /* no TLS */
+    const struct mesh_header header = {.kind = MESH_DATA, .stream = 9, .from = 3, .to = n->me};
+    word(lab, LARGE, MESH_OPEN, 3, 9, "", 0);
+    mesh_put_header(out, &header);
+    peer_frame(n->hub, 0x02, out, sizeof out, true, LAB_BUF);
+    lab_until(lab->loop, n->closed == 1 && hub_leg_carriers(n->leg) == 0);
+    assert_int_equal(n->failure, -EPROTOTYPE);
+    peer_frame(n->hub, 0x80, "the rest", 8, true, LAB_BUF);
+    both_up(lab);
+    carry_frames(lab);
+    stop(lab);
+}
+
 /* A node that lost its websocket begins anew before we heard that the old stream ended. */
 static void a_new_stream_takes_the_place_of_the_old(void **state)
 {
@@ -407,6 +426,7 @@ int main(void)
         cmocka_unit_test(who_does_not_speak_to_hubs_is_told),
         cmocka_unit_test(what_belongs_to_no_stream_is_answered_or_ignored),
         cmocka_unit_test(a_stream_ends_for_the_reason_that_was_given),
+        cmocka_unit_test(the_rest_of_a_message_goes_nowhere_when_its_stream_is_gone),
         cmocka_unit_test(a_new_stream_takes_the_place_of_the_old),
         cmocka_unit_test(a_leg_ends_after_its_carriers),
     };
