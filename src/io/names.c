@@ -1,7 +1,6 @@
 /* io/names.c - see names.h */
 #include "io/names.h"
 
-
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>

@@ -257,6 +257,8 @@ struct carrier *client_direct_up(const struct client_direct *d)
 
 void client_direct_on_closed(struct client_direct *d, const struct carrier *carrier, int failure)
 {
+    if (d != NULL && d->given_up == carrier)
+        d->given_up = NULL;
     if (d == NULL || d->carrier != carrier)
         return;
     bool did = d->was_up || (carrier_path(d->carrier)->up && failure == 0);

@@ -129,12 +129,11 @@ static size_t set_local(struct msghdr *m, const struct udp_peer *to)
         *c = (struct cmsghdr){.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO, .cmsg_len = CMSG_LEN(sizeof info)};
         memcpy(CMSG_DATA(c), &info, sizeof info);
         return CMSG_SPACE(sizeof info);
-    } else {
-        struct in_pktinfo info = {.ipi_spec_dst = to->local.four};
-        *c = (struct cmsghdr){.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof info)};
-        memcpy(CMSG_DATA(c), &info, sizeof info);
-        return CMSG_SPACE(sizeof info);
     }
+    struct in_pktinfo info = {.ipi_spec_dst = to->local.four};
+    *c = (struct cmsghdr){.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO, .cmsg_len = CMSG_LEN(sizeof info)};
+    memcpy(CMSG_DATA(c), &info, sizeof info);
+    return CMSG_SPACE(sizeof info);
 }
 
 /* segment 0: one datagram */
