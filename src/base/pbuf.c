@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { KEEP_SMALL = 4096, KEEP_LARGE = 32 }; /* freed buffers kept for the next packets: 8 MB and 2 MB */
+enum { KEEP_TINY = 8192, KEEP_SMALL = 4096, KEEP_LARGE = 32 }; /* freed buffers kept for the next packets: 2, 8 and 2 MB */
 
 struct class_list {
     struct pbuf *free;
@@ -13,7 +13,7 @@ struct class_list {
 
 struct pbuf_pool {
     size_t max, lent;
-    struct class_list small, large;
+    struct class_list tiny, small, large;
 };
 
 int pbuf_pool_new(size_t max_bytes, struct pbuf_pool **ret_pool)
@@ -22,6 +22,7 @@ int pbuf_pool_new(size_t max_bytes, struct pbuf_pool **ret_pool)
     if (pool == NULL)
         return -ENOMEM;
     pool->max = max_bytes;
+    pool->tiny = (struct class_list){.keep_max = KEEP_TINY, .cap = PBUF_TINY};
     pool->small = (struct class_list){.keep_max = KEEP_SMALL, .cap = PBUF_SMALL};
     pool->large = (struct class_list){.keep_max = KEEP_LARGE, .cap = PBUF_LARGE};
     *ret_pool = pool;
@@ -40,14 +41,20 @@ void pbuf_pool_free(struct pbuf_pool *pool)
 {
     if (pool == NULL)
         return;
+    empty(&pool->tiny);
     empty(&pool->small);
     empty(&pool->large);
     free(pool);
 }
 
+static struct class_list *class_of(struct pbuf_pool *pool, size_t cap)
+{
+    return cap <= PBUF_TINY ? &pool->tiny : cap <= PBUF_SMALL ? &pool->small : &pool->large;
+}
+
 struct pbuf *pbuf_get(struct pbuf_pool *pool, size_t cap)
 {
-    struct class_list *list = cap <= PBUF_SMALL ? &pool->small : &pool->large;
+    struct class_list *list = class_of(pool, cap);
     if (cap > PBUF_LARGE || pool->lent + list->cap > pool->max)
         return NULL;
     struct pbuf *b = list->free;
@@ -72,7 +79,7 @@ void pbuf_put(struct pbuf_pool *pool, struct pbuf *b)
 {
     if (b == NULL)
         return;
-    struct class_list *list = b->cap == PBUF_SMALL ? &pool->small : &pool->large;
+    struct class_list *list = class_of(pool, b->cap);
     pool->lent -= list->cap;
     if (list->kept == list->keep_max) {
         free(b);

@@ -1,9 +1,9 @@
 /*
  * base/pbuf.h - packet buffers with headroom, from a bounded pool
  *
- * A buffer is taken when a packet is read and given back when it was sent; freed buffers are kept in two lists (one for packets of
- * a usual link, one for the largest), so that nothing is allocated per packet once traffic flows. The headroom lets a
- * frame header be put in front without moving the packet.
+ * A buffer is taken when a packet is read and given back when it was sent; freed buffers are kept in lists (for what is little: acknowledgements,
+ * calls, names; for packets of a usual link; for the largest), so that nothing is allocated per packet once traffic flows. The
+ * headroom lets a frame header be put in front without moving the packet.
  */
 #ifndef TETHER_BASE_PBUF_H
 #define TETHER_BASE_PBUF_H
@@ -13,7 +13,7 @@
 
 #include "base/offload.h"
 
-enum { PBUF_HEADROOM = 64, PBUF_SMALL = 2048, PBUF_LARGE = 66048 };
+enum { PBUF_HEADROOM = 64, PBUF_TINY = 256, PBUF_SMALL = 2048, PBUF_LARGE = 66048 };
 
 struct pbuf {
     struct pbuf *next; /**< for the list that holds it */

@@ -14,12 +14,12 @@ static void buffers_have_the_room_they_say_and_headroom(void **state)
     (void)state;
     struct pbuf_pool *pool;
     assert_int_equal(pbuf_pool_new(1 << 20, &pool), 0);
-    static const size_t asked[] = {0, 1, PBUF_SMALL, PBUF_SMALL + 1, 65535, PBUF_LARGE};
+    static const size_t asked[] = {0, 1, PBUF_TINY, PBUF_TINY + 1, PBUF_SMALL, PBUF_SMALL + 1, 65535, PBUF_LARGE};
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
         struct pbuf *b = pbuf_get(pool, asked[i]);
         assert_non_null(b);
         assert_true(b->cap >= asked[i] && b->len == 0 && b->next == NULL);
-        assert_int_equal(b->cap, asked[i] <= PBUF_SMALL ? PBUF_SMALL : PBUF_LARGE);
+        assert_int_equal(b->cap, asked[i] <= PBUF_TINY ? PBUF_TINY : asked[i] <= PBUF_SMALL ? PBUF_SMALL : PBUF_LARGE);
         memset(b->data - PBUF_HEADROOM, 0x5a, PBUF_HEADROOM + b->cap); /* ASan watches the ends */
         pbuf_put(pool, b);
     }
