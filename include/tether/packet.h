@@ -260,13 +260,13 @@ size_t ip4_cut(uint8_t **packet, size_t *len, struct offload *offload, size_t ma
 /** What ip4_cut() would take. @param ret_segments in the piece @return its length, 0 as there */
 size_t ip4_cut_len(uint8_t *packet, size_t len, const struct offload *offload, size_t max, size_t *ret_segments);
 /**
- * Join a TCP segment to the packet it follows, if what was joined can be cut into exactly the same segments again (but for the IDs of
- * packets with DF, which mean nothing: RFC 6864).
+ * Join a TCP segment, or a UDP datagram of the same flow, to the packet it follows, if what was joined can be cut into exactly the same packets
+ * again (but for the IDs of packets with DF, which mean nothing: RFC 6864).
  *
  * @param packet, len, offload the one before, made longer; its checksum becomes partial @param cap bytes there for it
  * @param next  borrowed; may lie behind the packet and be overwritten @return false: it does not follow, or a checksum is wrong; nothing is changed then
  */
-bool tcp_coalesce(uint8_t *packet, size_t *len, size_t cap, struct offload *offload, uint8_t *next, size_t next_len,
+bool ip4_coalesce(uint8_t *packet, size_t *len, size_t cap, struct offload *offload, uint8_t *next, size_t next_len,
                   const struct offload *next_offload);
 
 /**

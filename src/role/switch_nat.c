@@ -111,7 +111,7 @@ void switch_nat_out(struct switch_role *sw, uint8_t *packet, size_t len)
 {
     struct switch_nat *n = sw->nat;
     const struct offload whole = {0};
-    if (n->row_len > 0 && tcp_coalesce(n->row, &n->row_len, sizeof n->row, &n->row_offload, packet, len, &whole))
+    if (n->row_len > 0 && ip4_coalesce(n->row, &n->row_len, sizeof n->row, &n->row_offload, packet, len, &whole))
         return;
     switch_nat_flush(sw);
     if (packet[9] != IP_PROTO_TCP || len < ROW_MIN_LEN) {

@@ -103,7 +103,7 @@ static bool joined(struct path *p, uint8_t *next, size_t len, const struct offlo
     size_t joint_len = p->last_len, grown = FRAME_OFFLOAD_LEN * (p->last.seg_len == 0 && !p->last.partial);
     uint8_t *packet = p->out + p->last_at;
     if (p->ether || p->last_at == 0 || p->last_at + p->last_len != p->out_len ||
-        !tcp_coalesce(packet, &joint_len, IP4_MAX_LEN, &joint, next, len, offload))
+        !ip4_coalesce(packet, &joint_len, IP4_MAX_LEN, &joint, next, len, offload))
         return false;
     if (grown > 0) /* it has an offload now, which wants its place */
         memmove(packet + grown, packet, joint_len);

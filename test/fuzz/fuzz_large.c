@@ -84,7 +84,7 @@ static void join(struct fuzz_input *in, struct offload offload)
     mend(next, next_len);
     one.len = one.count = other.len = other.count = 0;
     bool both = to_wire(&one, packet, len, &offload) && to_wire(&one, next, next_len, &next_offload);
-    if (first_len < IP4_MAX_LEN && tcp_coalesce(packet, &len, IP4_MAX_LEN, &offload, next, next_len, &next_offload)) {
+    if (first_len < IP4_MAX_LEN && ip4_coalesce(packet, &len, IP4_MAX_LEN, &offload, next, next_len, &next_offload)) {
         FUZZ_CHECK(both && to_wire(&other, packet, len, &offload));
         FUZZ_CHECK(one.count == other.count && one.len == other.len);
     }

@@ -2,6 +2,7 @@
 """Small things a host does with sockets, as one program so that they run inside its namespace.
 
     probe.py udp HOST PORT SIZE... [--source P]     echo of each size, one socket; prints "ok N"
+    probe.py burst HOST PORT                        datagrams without a pause, many of a size, echoed: each whole, once, in order; prints "ok N"
     probe.py tcp HOST PORT [--source P] [--word W]  200 different lines through an echo service, one connection
     probe.py listen PORT                            prints "got BYTES from ADDRESS PORT" for each datagram, and echoes it
     probe.py spray ADDRESS LO HI                    a UDP datagram and a TCP SYN to each port, answers to nobody's question
@@ -46,6 +47,37 @@ def udp(words):
                 if attempt == 2:
                     sys.exit(f"no echo of {size} bytes")
     print(f"ok {len(sizes)}")
+
+
+def burst(words):
+    """What is sent without a pause may travel as one packet. Half of the bursts with DF, where the ID need not go on."""
+    got, sent = [], []
+    for number in range(24):
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.setsockopt(socket.IPPROTO_IP, 10, 2 * (number % 2))  # IP_MTU_DISCOVER
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        sock.connect((words[0], int(words[1])))
+        size = (16, 64, 700, 1300, 1472)[number % 5]
+        batch = [number.to_bytes(2, "big") + at.to_bytes(2, "big") + random.randbytes(size - 4 - (at % 9 == 8)) for at in range(80)]
+        for data in batch:
+            sock.send(data)
+        sent += batch
+        sock.settimeout(0.5)
+        try:
+            for _ in batch:
+                got.append(sock.recv(65535))
+        except TimeoutError:
+            pass
+        sock.close()
+    if len(got) < len(sent) * 0.98:
+        sys.exit(f"{len(got)} of {len(sent)} datagrams came back")
+    known = {data: at for at, data in enumerate(sent)}
+    if any(data not in known for data in got):
+        sys.exit("a datagram came back that was never sent so")
+    order = [known[data] for data in got]
+    if any(later <= before for before, later in zip(order, order[1:])):
+        sys.exit("datagrams came back twice, or in another order")
+    print(f"ok {len(got)}")
 
 
 def tcp(words):

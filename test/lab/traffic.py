@@ -47,6 +47,10 @@ def udp_echo(laptop, sizes=UDP_SIZES):
     laptop.run(*PROBE, "udp", WEB, 7, *sizes)
 
 
+def udp_bursts(laptop):
+    laptop.run(*PROBE, "burst", WEB, 7)
+
+
 def ping(laptop, where=WEB):
     """Returns the round-trip time in ms, the best of the lot."""
     text = laptop.out("ping", "-n", "-c", "5", "-i", "0.05", "-W", "2", where)
@@ -111,6 +115,7 @@ def everything(cases, laptop, label="", ports=(61000, 65535)):
     cases.run(f"{label}20 MB by curl, checksum equal", big, laptop)
     cases.run(f"{label}upload, checksum equal", upload, laptop)
     cases.run(f"{label}UDP echo, 1 to 9000 bytes", udp_echo, laptop)
+    cases.run(f"{label}bursts of datagrams, each whole, once and in order", udp_bursts, laptop)
     cases.run(f"{label}ping", ping, laptop)
     cases.run(f"{label}ping of every size", ping_sizes, laptop)
     cases.run(f"{label}traceroute by UDP shows hops", traceroute, laptop)

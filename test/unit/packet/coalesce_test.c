@@ -1,4 +1,4 @@
-/* packet/coalesce_test.c - joining segments: what was cut comes back whole, what differs stays apart */
+/* packet/coalesce_test.c - joining segments and datagrams: what was cut comes back whole, what differs stays apart */
 #include "tether/packet.h"
 
 #include <setjmp.h>
@@ -22,7 +22,7 @@ static void join(void *ctx, const uint8_t *bytes, size_t len)
         return;
     }
     memcpy(next, bytes, len);
-    assert_true(tcp_coalesce(joined, &joined_len, sizeof joined, &joined_offload, next, len, &(struct offload){0}));
+    assert_true(ip4_coalesce(joined, &joined_len, sizeof joined, &joined_offload, next, len, &(struct offload){0}));
     assert_memory_equal(next, bytes, len);
 }
 
@@ -78,7 +78,7 @@ static bool joins(const struct pair *p, size_t spoil_at, uint8_t spoil)
     next[spoil_at] ^= spoil;
     memcpy(before, joined, len);
     size_t had = len;
-    bool did = tcp_coalesce(joined, &len, sizeof joined, &o, next, next_len, &p->second_offload);
+    bool did = ip4_coalesce(joined, &len, sizeof joined, &o, next, next_len, &p->second_offload);
     if (!did) {
         assert_int_equal(len, had);
         assert_memory_equal(joined, before, len);
@@ -124,10 +124,96 @@ static void what_does_not_agree_stays_apart(void **state)
     APART(p.second.frag = 0x4000);
     APART(p.second.tcp_options = (const uint8_t[]){1, 1, 1, 0}; p.second.tcp_options_len = 4);
     APART(p.first.ip_options = p.second.ip_options = (const uint8_t[]){1, 1, 1, 0}; p.first.ip_options_len = p.second.ip_options_len = 4);
-    APART(p.first_offload = ((struct offload){60, true}); p.first.partial_csum = true); /* its last segment is short */
+    APART(p.first_offload = ((struct offload){60, true}); p.first.partial_csum = true; p.second.payload_len = 40); /* its last segment is short */
     APART(p.second_offload = ((struct offload){60, true}); p.second.partial_csum = true);
-    APART(p.first.proto = p.second.proto = 17);
+    APART(p.second.proto = 17);
 #undef APART
+}
+
+static struct pair good_datagrams(void)
+{
+    struct pair p = good();
+    p.first.proto = p.second.proto = 17;
+    p.first.frag = p.second.frag = 0x4000;
+    p.second.id = 99;
+    return p;
+}
+
+static void datagrams_that_do_not_agree_stay_apart(void **state)
+{
+    (void)state;
+    struct pair p = good_datagrams();
+    assert_true(joins(&p, 0, 0));
+    p.second.payload_len = 1;
+    assert_true(joins(&p, 0, 0));
+    p.first.frag = p.second.frag = 0;
+    p.second.id = 8;
+    assert_true(joins(&p, 0, 0));
+#define APART(...)                                                                                                               \
+    do {                                                                                                                         \
+        p = good_datagrams();                                                                                                    \
+        __VA_ARGS__;                                                                                                               \
+        assert_false(joins(&p, 0, 0));                                                                                           \
+    } while (0)
+    APART(p.first.frag = p.second.frag = 0; p.second.id = 9);
+    APART(p.second.frag = 0);
+    APART(p.first.frag = p.second.frag = 0x2000);
+    APART(p.second.ttl = 63);
+    APART(p.second.tos = 3);
+    APART(p.second.src = 0x0a000002);
+    APART(p.second.dst = 0x0a000002);
+    APART(p.second.src_port = 99);
+    APART(p.second.dst_port = 99);
+    APART(p.second.payload_len = 101);
+    APART(p.second.payload_len = 0);
+    APART(p.first.payload_len = 0);
+    APART(p.first.no_csum = true); /* cut again, it would have one */
+    APART(p.second.no_csum = true);
+    APART(p.second.proto = 6);
+    APART(p.first.proto = p.second.proto = 1; p.first.icmp_seq = p.second.icmp_seq = 1);
+    APART(p.first.ip_options = p.second.ip_options = (const uint8_t[]){1, 1, 1, 0}; p.first.ip_options_len = p.second.ip_options_len = 4);
+    APART(p.first_offload = ((struct offload){60, true}); p.first.partial_csum = true; p.second.payload_len = 40);
+    APART(p.second_offload = ((struct offload){60, true}); p.second.partial_csum = true);
+#undef APART
+}
+
+static void joining_datagrams_that_were_cut_gives_the_whole_again(void **state)
+{
+    (void)state;
+    for (size_t seg_len = 1; seg_len < 1400; seg_len += 13)
+        for (size_t count = 2; count <= 64; count += 31) {
+            struct ip4_view v;
+            size_t len = build_packet(whole, &(struct build){.proto = 17, .id = 65530, .frag = seg_len & 1 ? 0x4000 : 0,
+                                                             .payload_len = seg_len > 1 ? seg_len * count - 1 : count});
+            if (seg_len * count > 65000)
+                continue;
+            assert_int_equal(ip4_parse(whole, len, &v), DROP_NONE);
+            joined_len = packets = 0;
+            joined_offload = (struct offload){0};
+            assert_int_equal(ip4_segment(&v, (uint16_t)seg_len, scratch, sizeof scratch, join, NULL), count);
+            assert_int_equal(joined_len, len);
+            assert_true(joined_offload.partial && joined_offload.seg_len == seg_len && build_right(joined, true));
+            assert_int_equal(ip4_parse(joined, joined_len, &v), DROP_NONE);
+            ip4_set_l4_csum(&v);
+            assert_memory_equal(joined, whole, len);
+        }
+}
+
+/* A surplus area (RFC 9868) lies behind the datagram its length tells of. */
+static void a_datagram_with_a_surplus_stays_alone(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 3; which++) {
+        struct pair p = good_datagrams();
+        struct offload o = {0};
+        size_t len = build_packet(joined, &p.first), next_len = build_packet(next, &p.second);
+        uint8_t *longer = which == 0 ? joined : next;
+        if (which < 2) {
+            build_put16(longer + 20 + 4, 8 + 96); /* the last four bytes are no longer the datagram's */
+            build_fix(longer);
+        }
+        assert_true(ip4_coalesce(joined, &len, sizeof joined, &o, next, next_len, &(struct offload){0}) == (which == 2));
+    }
 }
 
 static void damage_is_never_covered_up(void **state)
@@ -135,6 +221,10 @@ static void damage_is_never_covered_up(void **state)
     (void)state;
     struct pair p = good();
     for (size_t at = 0; at < 140; at++)
+        for (int bit = 0; bit < 8; bit++)
+            assert_false(joins(&p, at, (uint8_t)(1 << bit)));
+    p = good_datagrams();
+    for (size_t at = 0; at < 128; at++)
         for (int bit = 0; bit < 8; bit++)
             assert_false(joins(&p, at, (uint8_t)(1 << bit)));
 }
@@ -165,14 +255,23 @@ static void a_packet_has_room_for_so_many(void **state)
     size_t len = build_packet(joined, &b);
     struct build n = {.proto = 6, .seq = 100 * PACKET_SEGMENTS_MAX, .id = PACKET_SEGMENTS_MAX, .flags = TCP_ACK, .payload_len = 100};
     size_t next_len = build_packet(next, &n);
-    assert_false(tcp_coalesce(joined, &len, sizeof joined, &o, next, next_len, &(struct offload){0}));
+    assert_false(ip4_coalesce(joined, &len, sizeof joined, &o, next, next_len, &(struct offload){0}));
     b.payload_len -= 100, n.seq -= 100, n.id--;
     len = build_packet(joined, &b);
     next_len = build_packet(next, &n);
-    assert_false(tcp_coalesce(joined, &len, len + 99, &o, next, next_len, &(struct offload){0}));
-    assert_true(tcp_coalesce(joined, &len, len + 100, &o, next, next_len, &(struct offload){0}));
+    assert_false(ip4_coalesce(joined, &len, len + 99, &o, next, next_len, &(struct offload){0}));
+    assert_true(ip4_coalesce(joined, &len, len + 100, &o, next, next_len, &(struct offload){0}));
     for (size_t cut = 0; cut < next_len; cut++)
-        assert_false(tcp_coalesce(joined, &len, sizeof joined, &o, next, cut, &(struct offload){0}));
+        assert_false(ip4_coalesce(joined, &len, sizeof joined, &o, next, cut, &(struct offload){0}));
+    for (size_t count = 63; count <= 64; count++) { /* older kernels take 64 datagrams as one, no more */
+        struct pair p = good_datagrams();
+        o = (struct offload){.seg_len = 100, .partial = true};
+        p.first.payload_len = 100 * count;
+        p.first.partial_csum = true;
+        len = build_packet(joined, &p.first);
+        next_len = build_packet(next, &p.second);
+        assert_true(ip4_coalesce(joined, &len, sizeof joined, &o, next, next_len, &(struct offload){0}) == (count == 63));
+    }
 }
 
 int main(void)
@@ -180,6 +279,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(joining_what_was_cut_gives_the_whole_again),
         cmocka_unit_test(what_does_not_agree_stays_apart),
+        cmocka_unit_test(datagrams_that_do_not_agree_stay_apart),
+        cmocka_unit_test(joining_datagrams_that_were_cut_gives_the_whole_again),
+        cmocka_unit_test(a_datagram_with_a_surplus_stays_alone),
         cmocka_unit_test(damage_is_never_covered_up),
         cmocka_unit_test(unfinished_segments_join_too),
         cmocka_unit_test(a_packet_has_room_for_so_many),
