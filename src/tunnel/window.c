@@ -7,6 +7,7 @@
 enum {
     BASE_OLD_US = 8000000,
     QUANTUM_MIN_US = 1000, QUANTUM_MAX_US = 2000,
+    SINGLE_LEAST = 150 * 1000, SINGLE_MOST = 500 * 1000, /* bytes/s, between which a second packet in a message costs others more than the message */
     LATE_SENDER_US = 2000,         /* what waited goes at once up to so late: else a busy machine sends less than the pace, and the pace follows down */
     ROUND_MIN_US = 2000,
     ALARM_US = 5000,               /* so much above twice the target: do not wait for the round's end */
@@ -64,8 +65,9 @@ size_t window_room(const struct window *w, uint64_t now_us)
     if (due > now_us + quantum)
         return 0;
     uint64_t paced = (now_us + quantum - due) * rate / 1000000;
-    if (paced < WINDOW_PACKET)
-        paced = WINDOW_PACKET;
+    bool single = rate > SINGLE_LEAST && rate < SINGLE_MOST && w->over == 0;
+    uint64_t least = single ? 1 : WINDOW_PACKET;
+    paced = paced < least ? least : paced;
     return (size_t)(paced < room ? paced : room);
 }
 

@@ -206,6 +206,26 @@ static void whom_the_window_held_up_was_not_late(void **state)
     assert_in_range(window_room(&w, now), 1, 12500 * 2);
 }
 
+/* At some Mbit/s packets go one by one, unless a queue stands: then, and on slower and faster paths, by twos. */
+static void a_slow_path_takes_packets_one_by_one(void **state)
+{
+    static const struct {
+        uint64_t pace;
+        uint32_t over;
+        bool single;
+    } all[] = {{125000, 0, false}, {250000, 0, true}, {250000, 1, false}, {450000, 0, true}, {600000, 0, false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct window w;
+        window_init(&w, 1000000);
+        w.pace = all[i].pace;
+        w.over = all[i].over;
+        w.next_us = 1000000;
+        assert_true((window_room(&w, 1000000) < 1000) == all[i].single);
+        assert_true(window_room(&w, 1000000) > 0);
+    }
+}
+
 static void what_is_lost_is_in_flight_no_more(void **state)
 {
     struct window w;
@@ -317,6 +337,7 @@ int main(void)
         cmocka_unit_test(a_silent_phone_is_given_no_more),
         cmocka_unit_test(a_stall_says_nothing_about_the_path),
         cmocka_unit_test(whom_the_window_held_up_was_not_late),
+        cmocka_unit_test(a_slow_path_takes_packets_one_by_one),
         cmocka_unit_test(what_is_lost_is_in_flight_no_more),
         cmocka_unit_test(few_losses_do_not_slow_but_many_do),
         cmocka_unit_test(one_packet_asks_when_all_is_lost),
