@@ -6,6 +6,7 @@
 enum {
     TARGET_MIN_US = 1000, TARGET_FAST_US = 700,
     TARGET_JITTER_MAX_US = 4000,
+    SLOW_PACKET_US = 3000,         /* a packet's own time is queue enough */
     TARGET_PACKETS_MAX_US = 12000,
     GAIN_FIRST = 4, GAIN_MAX = 16, /* sixteenths */
     STEADY_MIN_US = 8000,
@@ -37,12 +38,20 @@ static uint64_t pace_packet_us(uint64_t rate)
     return took < TARGET_PACKETS_MAX_US ? took : TARGET_PACKETS_MAX_US;
 }
 
-static void choose_target(struct window *w)
+/* A queue of so long a time keeps the path busy, besides a packet's own time and what jitter hides. */
+static uint64_t plain_target(const struct window *w)
 {
     uint64_t target = measure_min_rtt(w) / 16;
-    target = target < TARGET_MIN_US ? TARGET_MIN_US : target > PACE_TARGET_MAX_US ? PACE_TARGET_MAX_US : target;
-    if (w->rate > WINDOW_FAST) /* a packet takes next to nothing, and what else there is of delay, jitter tells */
-        target = TARGET_FAST_US;
+    if (w->rate > WINDOW_FAST)
+        return TARGET_FAST_US;
+    if (target < TARGET_MIN_US || (w->rate > 0 && pace_packet_us(w->rate) > SLOW_PACKET_US))
+        return TARGET_MIN_US;
+    return target > PACE_TARGET_MAX_US ? PACE_TARGET_MAX_US : target;
+}
+
+static void choose_target(struct window *w)
+{
+    uint64_t target = plain_target(w);
     target += w->jitter_us / 3 < TARGET_JITTER_MAX_US ? w->jitter_us / 3 : TARGET_JITTER_MAX_US;
     if (w->rate > 0) {
         uint64_t packet = pace_packet_us(w->rate > least_pace(w) ? w->rate : least_pace(w)), then = pace_packet_us(measure_best(w));
