@@ -87,47 +87,54 @@ static bool joins(const struct pair *p, size_t spoil_at, uint8_t spoil)
     return did;
 }
 
+#define APART_FROM(make, ...)                                                                                                    \
+    do {                                                                                                                         \
+        p = make();                                                                                                              \
+        __VA_ARGS__;                                                                                                             \
+        assert_false(joins(&p, 0, 0));                                                                                           \
+    } while (0)
+
+/* What both kinds have in common. */
+static void what_ip_and_ports_say_agrees(struct pair (*make)(void))
+{
+    struct pair p;
+    APART_FROM(make, p.second.ttl = 63);
+    APART_FROM(make, p.second.tos = 3);
+    APART_FROM(make, p.second.src = 0x0a000002);
+    APART_FROM(make, p.second.dst = 0x0a000002);
+    APART_FROM(make, p.second.src_port = 99);
+    APART_FROM(make, p.second.dst_port = 99);
+    APART_FROM(make, p.second.payload_len = 101);
+    APART_FROM(make, p.second.payload_len = 0);
+    APART_FROM(make, p.first.frag = p.second.frag = 0x2000);
+    APART_FROM(make, p.first.ip_options = p.second.ip_options = (const uint8_t[]){1, 1, 1, 0}; p.first.ip_options_len = p.second.ip_options_len = 4);
+    APART_FROM(make, p.second_offload = ((struct offload){60, true}); p.second.partial_csum = true);
+    APART_FROM(make, p.first_offload = ((struct offload){60, true}); p.first.partial_csum = true; p.second.payload_len = 40); /* its last piece is short */
+}
+
 static void what_does_not_agree_stays_apart(void **state)
 {
     (void)state;
     struct pair p = good();
     assert_true(joins(&p, 0, 0));
-#define APART(...)                                                                                                               \
-    do {                                                                                                                         \
-        p = good();                                                                                                              \
-        __VA_ARGS__;                                                                                                               \
-        assert_false(joins(&p, 0, 0));                                                                                           \
-    } while (0)
-    APART(p.second.seq++);
-    APART(p.second.seq--);
-    APART(p.second.ack++);
-    APART(p.second.id++); /* without DF it is how fragments are told apart */
-    APART(p.second.ttl = 63);
-    APART(p.second.tos = 3);
-    APART(p.second.src = 0x0a000002);
-    APART(p.second.dst = 0x0a000002);
-    APART(p.second.src_port = 99);
-    APART(p.second.dst_port = 99);
-    APART(p.second.payload_len = 101);
-    APART(p.second.payload_len = 0);
-    APART(p.first.payload_len = 0; p.second.seq = 1000);
-    APART(p.first.flags |= TCP_PSH);
-    APART(p.first.flags |= TCP_FIN);
-    APART(p.first.flags |= TCP_SYN);
-    APART(p.second.flags |= TCP_SYN);
-    APART(p.second.flags |= TCP_RST);
-    APART(p.second.flags |= TCP_URG);
-    APART(p.second.flags |= TCP_CWR);
-    APART(p.second.flags |= TCP_ECE);
-    APART(p.second.flags = 0);
-    APART(p.first.frag = p.second.frag = 0x2000);
-    APART(p.second.frag = 0x4000);
-    APART(p.second.tcp_options = (const uint8_t[]){1, 1, 1, 0}; p.second.tcp_options_len = 4);
-    APART(p.first.ip_options = p.second.ip_options = (const uint8_t[]){1, 1, 1, 0}; p.first.ip_options_len = p.second.ip_options_len = 4);
-    APART(p.first_offload = ((struct offload){60, true}); p.first.partial_csum = true; p.second.payload_len = 40); /* its last segment is short */
-    APART(p.second_offload = ((struct offload){60, true}); p.second.partial_csum = true);
-    APART(p.second.proto = 17);
-#undef APART
+    what_ip_and_ports_say_agrees(good);
+    APART_FROM(good, p.second.seq++);
+    APART_FROM(good, p.second.seq--);
+    APART_FROM(good, p.second.ack++);
+    APART_FROM(good, p.second.id++); /* without DF it is how fragments are told apart */
+    APART_FROM(good, p.first.payload_len = 0; p.second.seq = 1000);
+    APART_FROM(good, p.first.flags |= TCP_PSH);
+    APART_FROM(good, p.first.flags |= TCP_FIN);
+    APART_FROM(good, p.first.flags |= TCP_SYN);
+    APART_FROM(good, p.second.flags |= TCP_SYN);
+    APART_FROM(good, p.second.flags |= TCP_RST);
+    APART_FROM(good, p.second.flags |= TCP_URG);
+    APART_FROM(good, p.second.flags |= TCP_CWR);
+    APART_FROM(good, p.second.flags |= TCP_ECE);
+    APART_FROM(good, p.second.flags = 0);
+    APART_FROM(good, p.second.frag = 0x4000);
+    APART_FROM(good, p.second.tcp_options = (const uint8_t[]){1, 1, 1, 0}; p.second.tcp_options_len = 4);
+    APART_FROM(good, p.second.proto = 17);
 }
 
 static struct pair good_datagrams(void)
@@ -149,32 +156,14 @@ static void datagrams_that_do_not_agree_stay_apart(void **state)
     p.first.frag = p.second.frag = 0;
     p.second.id = 8;
     assert_true(joins(&p, 0, 0));
-#define APART(...)                                                                                                               \
-    do {                                                                                                                         \
-        p = good_datagrams();                                                                                                    \
-        __VA_ARGS__;                                                                                                               \
-        assert_false(joins(&p, 0, 0));                                                                                           \
-    } while (0)
-    APART(p.first.frag = p.second.frag = 0; p.second.id = 9);
-    APART(p.second.frag = 0);
-    APART(p.first.frag = p.second.frag = 0x2000);
-    APART(p.second.ttl = 63);
-    APART(p.second.tos = 3);
-    APART(p.second.src = 0x0a000002);
-    APART(p.second.dst = 0x0a000002);
-    APART(p.second.src_port = 99);
-    APART(p.second.dst_port = 99);
-    APART(p.second.payload_len = 101);
-    APART(p.second.payload_len = 0);
-    APART(p.first.payload_len = 0);
-    APART(p.first.no_csum = true); /* cut again, it would have one */
-    APART(p.second.no_csum = true);
-    APART(p.second.proto = 6);
-    APART(p.first.proto = p.second.proto = 1; p.first.icmp_seq = p.second.icmp_seq = 1);
-    APART(p.first.ip_options = p.second.ip_options = (const uint8_t[]){1, 1, 1, 0}; p.first.ip_options_len = p.second.ip_options_len = 4);
-    APART(p.first_offload = ((struct offload){60, true}); p.first.partial_csum = true; p.second.payload_len = 40);
-    APART(p.second_offload = ((struct offload){60, true}); p.second.partial_csum = true);
-#undef APART
+    what_ip_and_ports_say_agrees(good_datagrams);
+    APART_FROM(good_datagrams, p.first.frag = p.second.frag = 0; p.second.id = 9);
+    APART_FROM(good_datagrams, p.second.frag = 0);
+    APART_FROM(good_datagrams, p.first.payload_len = 0);
+    APART_FROM(good_datagrams, p.first.no_csum = true); /* cut again, it would have one */
+    APART_FROM(good_datagrams, p.second.no_csum = true);
+    APART_FROM(good_datagrams, p.second.proto = 6);
+    APART_FROM(good_datagrams, p.first.proto = p.second.proto = 1; p.first.icmp_seq = p.second.icmp_seq = 1);
 }
 
 static void joining_datagrams_that_were_cut_gives_the_whole_again(void **state)

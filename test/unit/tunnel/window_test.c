@@ -132,16 +132,21 @@ static uint64_t run_full(struct window *w, uint64_t now, int ms)
     return now;
 }
 
+static uint64_t begin_full(struct window *w, bool stalls_expected)
+{
+    window_init(w, 1000000);
+    if (stalls_expected)
+        window_expect_stalls(w);
+    return run_full(w, 1000000, 500);
+}
+
 /* A phone that carries nothing back carries nothing at all: what it is given then would be in the way later. */
 static void a_silent_phone_is_given_no_more(void **state)
 {
     (void)state;
     for (int expected = 0; expected < 2; expected++) {
         struct window w;
-        window_init(&w, 1000000);
-        if (expected)
-            window_expect_stalls(&w);
-        uint64_t now = run_full(&w, 1000000, 500), heard = now - 1000, pace = w.pace;
+        uint64_t now = begin_full(&w, expected), heard = now - 1000, pace = w.pace;
         assert_in_range(pace, 10000000, 16000000);
         w.size = 1 << 20; /* which is not what holds it */
         now = heard + 3000;
@@ -168,10 +173,7 @@ static void a_stall_says_nothing_about_the_path(void **state)
     (void)state;
     for (int expected = 0; expected < 2; expected++) {
         struct window w;
-        window_init(&w, 1000000);
-        if (expected)
-            window_expect_stalls(&w);
-        uint64_t now = run_full(&w, 1000000, 500) + 15000;
+        uint64_t now = begin_full(&w, expected) + 15000;
         for (int i = 0; i < 19; i++, now += 1000) { /* all that was under way, late; nothing was sent meanwhile */
             assert_true(window_on_ack(&w, w.acked + 12500, (uint32_t)now, now));
         }
