@@ -29,18 +29,26 @@ class Running:
 
 
 def setup_forwarding(lab):
-    """The phone forwards, the server masquerades."""
+    """The phone and the server forward."""
     lab.laptop.run("ip", "address", "add", f"{WIFI_LAPTOP}/24", "dev", "wlan0")
     lab.laptop.run("ip", "link", "set", "wlan0", "up")
     lab.phone.run("ip", "address", "add", f"{WIFI_PHONE}/24", "dev", "wlan0")
-    for host, device in ((lab.phone, "mobile0"), (lab.server, "eth0")):
+    for host in (lab.phone, lab.server):
         host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
-        host.run("nft", f"add table ip bench; add chain ip bench post {{ type nat hook postrouting priority 100; }}; "
-                        f"add rule ip bench post oifname {device} masquerade")
+
+
+def masquerade(lab, phone=False, server=False):
+    """These translate addresses, and so track connections; the other does neither."""
+    for host, device, wanted in ((lab.phone, "mobile0", phone), (lab.server, "eth0", server)):
+        host.run("nft", "delete", "table", "ip", "bench", check=False)
+        if wanted:
+            host.run("nft", f"add table ip bench; add chain ip bench post {{ type nat hook postrouting priority 100; }}; "
+                            f"add rule ip bench post oifname {device} masquerade")
 
 
 def start_forwarding(circuit, name):
     laptop = circuit.lab.laptop
+    masquerade(circuit.lab, phone=True, server=True)
     laptop.run("ip", "route", "add", "default", "via", WIFI_PHONE)
     return Running(name, {}, lambda: laptop.run("ip", "route", "del", "default", check=False))
 
@@ -49,6 +57,7 @@ def start_forwarding(circuit, name):
 
 def start_tether(circuit, name, plain=False, browser=False, server_options=(), client_options=()):
     circuit.plain = plain
+    masquerade(circuit.lab)
     circuit.start_server(*server_options)
     circuit.start_client(1, *client_options)
     phone = None
@@ -85,6 +94,7 @@ def start_direct(circuit, name, scheme, server_options=()):
     if scheme == "udp":
         more = ["--udp", "3000"]
     circuit.plain = False
+    masquerade(lab, phone=True)
     lab.laptop.run("ip", "route", "add", f"{SERVER}/32", "via", WIFI_PHONE)
 
     def stop():
@@ -106,6 +116,7 @@ def start_direct(circuit, name, scheme, server_options=()):
 def through_tunnel(circuit, name, device, inside, server_side, client_side, routed=True):
     """Processes are started by the two functions; inside is (laptop's, server's) address to set, or None."""
     lab = circuit.lab
+    masquerade(lab, phone=True, server=True)
     lab.laptop.run("ip", "route", "add", f"{SERVER}/32", "via", WIFI_PHONE)
     processes = []
 
