@@ -260,47 +260,6 @@ static void the_queue_drops_its_oldest_beyond_its_bound(void **state)
     fixture_done(&f);
 }
 
-static size_t ended_count;
-static void on_ended(void *ctx, struct session *s)
-{
-    (void)ctx, (void)s;
-    ended_count++;
-}
-
-static void sessions_are_found_by_token_and_forgotten_in_time(void **state)
-{
-    struct pbuf_pool *pool;
-    struct session_table *t;
-    uint8_t token[FRAME_TOKEN_LEN] = {0};
-    bool resumed;
-    (void)state;
-    ended_count = 0;
-    assert_int_equal(pbuf_pool_new(1 << 20, &pool), 0);
-    assert_int_equal(session_table_new(3, 60 * SECOND, pool, on_ended, NULL, &t), 0);
-    struct session *first = session_table_open(t, token, SECOND, &resumed);
-    assert_false(resumed);
-    assert_ptr_equal(session_table_open(t, token, SECOND, &resumed), first);
-    assert_true(resumed);
-    uint32_t id = first->id;
-    for (uint8_t i = 1; i < 3; i++) {
-        token[0] = i;
-        assert_non_null(session_table_open(t, token, 30 * SECOND, &resumed));
-    }
-    token[0] = 9;
-    assert_null(session_table_open(t, token, SECOND, &resumed)); /* full: the new is refused, the old stay */
-    assert_ptr_equal(session_table_by_id(t, id), first);
-    session_table_expire(t, 62 * SECOND);
-    assert_int_equal(ended_count, 1);
-    assert_null(session_table_by_id(t, id));
-    struct session *next = session_table_open(t, token, 62 * SECOND, &resumed);
-    assert_non_null(next);
-    assert_int_not_equal(next->id, id); /* the slot's next owner never inherits flows */
-    assert_null(session_table_by_id(t, 0));
-    session_table_free(t);
-    assert_int_equal(ended_count, 4);
-    pbuf_pool_free(pool);
-}
-
 static void a_broken_peer_ends_the_path(void **state)
 {
     struct end *a = end_new(false, true);
@@ -327,7 +286,6 @@ int main(void)
         cmocka_unit_test(pings_measure_the_round_trip),
         cmocka_unit_test(old_packets_are_dropped_from_the_head),
         cmocka_unit_test(the_queue_drops_its_oldest_beyond_its_bound),
-        cmocka_unit_test(sessions_are_found_by_token_and_forgotten_in_time),
         cmocka_unit_test(a_broken_peer_ends_the_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
