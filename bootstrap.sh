@@ -10,7 +10,7 @@ BUILD_PACKAGES=(build-essential cmake ninja-build pkg-config libuv1-dev libwslay
 LAB_PACKAGES=(python3 python3-websockets iputils-ping traceroute tcpdump curl ethtool util-linux procps)
 TEST_PACKAGES=(libcmocka-dev strace openvpn iperf3 clang git openssl tinyproxy-bin udhcpc dnsmasq-base)
 BROWSER_PACKAGES=(chromium chromium-driver)
-BENCH_PACKAGES=(libcmocka-dev iperf3 openvpn openssl)
+BENCH_PACKAGES=(libcmocka-dev iperf3 openvpn openssl valgrind)
 BENCH_PEERS=(vtun tinc ocserv openconnect) # compared where the distribution has them
 BUILD_TYPE_OF_INSTALL=release
 

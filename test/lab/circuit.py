@@ -66,8 +66,8 @@ class Circuit:
         self.clients[number] = client
         return client
 
-    def start_relay(self, number=1, **urls):
-        relay = self.lab.phones[number - 1].popen("relay", *self.relay_command(**urls))
+    def start_relay(self, number=1, prefix=(), **urls):
+        relay = self.lab.phones[number - 1].popen("relay", *prefix, *self.relay_command(**urls))
         self.relays[number] = relay
         return relay
 
