@@ -119,6 +119,13 @@ void carrier_receive(struct carrier *c, enum ws_opcode opcode, const uint8_t *da
         receive_keyed(c, opcode, data, len);
 }
 
+void carrier_settle(struct carrier *c)
+{
+    int stop = c->closing ? 0 : path_datagram_settle(&c->path);
+    if (stop)
+        fail(c, stop);
+}
+
 static void release(struct carrier *c)
 {
     tls_free(c->tls);

@@ -27,16 +27,20 @@ struct udp_peer {
 bool udp_same(const struct udp_peer *a, const struct udp_peer *b);
 
 struct udp;
-/** @param data mutable, borrowed */
-typedef void (*udp_cb)(void *ctx, uint8_t *data, size_t len, const struct udp_peer *from);
+struct udp_events {
+    /** @param data mutable, borrowed */
+    void (*datagram)(void *ctx, uint8_t *data, size_t len, const struct udp_peer *from);
+    /** Those that had come together have been told. */
+    void (*rest)(void *ctx);
+};
 
 /**
  * @param addr "0.0.0.0", "::" or one of our addresses; @param port 0: any
- * @param may_fragment leave DF off (plain: one packet is one datagram, whatever its size)
+ * @param may_fragment leave DF off (plain: one packet is one datagram, whatever its size) @param events, ctx borrowed
  * @return 0 or -errno with err naming address and port
  */
-int udp_open(struct io_loop *loop, const char *addr, uint16_t port, bool may_fragment, udp_cb cb, void *ctx, struct udp **ret_udp,
-             struct err *err);
+int udp_open(struct io_loop *loop, const char *addr, uint16_t port, bool may_fragment, const struct udp_events *events, void *ctx,
+             struct udp **ret_udp, struct err *err);
 /** Send through this device only; "" through any. @return 0 or -errno */
 int udp_bind(struct udp *udp, const struct underlay *via);
 /** @return 0, or -errno: it is lost */

@@ -234,6 +234,15 @@ static void on_datagram(void *ctx, uint8_t *data, size_t len, const struct udp_p
     }
 }
 
+static void on_rest(void *ctx)
+{
+    struct udp_client *c = ctx;
+    if (c->state != ENDING && c->carrier != NULL)
+        carrier_settle(c->carrier);
+}
+
+static const struct udp_events udp_events = {.datagram = on_datagram, .rest = on_rest};
+
 /* --- life --- */
 
 int udp_client_open(struct io_loop *loop, const struct sockaddr_storage *to, const struct underlay *via, struct tls_context *tls,
@@ -247,7 +256,7 @@ int udp_client_open(struct io_loop *loop, const struct sockaddr_storage *to, con
     names_text(to, c->name, sizeof c->name);
     int failed = tls_random(&c->id, sizeof c->id);
     if (!failed)
-        failed = udp_open(loop, to->ss_family == AF_INET6 ? "::" : "0.0.0.0", 0, tls == NULL, on_datagram, c, &c->udp, err);
+        failed = udp_open(loop, to->ss_family == AF_INET6 ? "::" : "0.0.0.0", 0, tls == NULL, &udp_events, c, &c->udp, err);
     if (!failed && (failed = udp_bind(c->udp, via)) < 0)
         err_set(err, failed, "device %s: %s", via->ifname, strerror(-failed));
     if (!failed)

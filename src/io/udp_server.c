@@ -48,6 +48,7 @@ struct udp_server {
     void *ctx;
     struct io_timer *tick, *reaper;
     struct conn *bucket[BUCKETS], *ending;
+    struct conn *heard; /* whose datagrams are coming; NULL: none are */
     size_t conns;
     struct siphash_key seed;
     struct udp_cookies cookies;
@@ -163,6 +164,8 @@ static void wire_close(void *wire, int ws_code, const char *reason)
     if (c->ending)
         return;
     c->ending = true;
+    if (s->heard == c)
+        s->heard = NULL;
     c->ws_code = ws_code;
     snprintf(c->reason, sizeof c->reason, "%s", reason);
     remove_conn(s, c);
@@ -242,6 +245,21 @@ static struct conn *open_conn(struct udp_server *s, const struct udp_peer *from,
     return c;
 }
 
+/* From now on it is this one that is heard, or nobody: what the one before holds to be joined goes on. */
+static void turn_to(struct udp_server *s, struct conn *c)
+{
+    struct conn *before = s->heard;
+    s->heard = c;
+    if (before != NULL && before != c)
+        carrier_settle(before->carrier);
+}
+
+static void hear(struct udp_server *s, struct conn *c, const struct datagram *d)
+{
+    turn_to(s, c);
+    carrier_receive(c->carrier, WS_BINARY, d->body, d->body_len, true);
+}
+
 /* --- who may come in --- */
 
 static void answer_short(struct udp_server *s, const struct udp_peer *to, const struct datagram *head)
@@ -283,7 +301,7 @@ static void on_init(struct udp_server *s, const struct datagram *d, const struct
         refused.reason = DATAGRAM_BUSY;
         answer_short(s, from, &refused);
     } else if (d->body_len > 0) {
-        carrier_receive(c->carrier, WS_BINARY, d->body, d->body_len, true);
+        hear(s, c, d);
     }
 }
 
@@ -326,7 +344,7 @@ static void on_keyed(struct udp_server *s, const uint8_t *data, size_t len, cons
     if (!here && !c->answered) /* not before it is up */
         return;
     c->from = from;
-    carrier_receive(c->carrier, WS_BINARY, d.body, d.body_len, true);
+    hear(s, c, &d);
     c->from = NULL;
     if (carrier_heard(c->carrier) == heard) /* nothing genuine was in it */
         return;
@@ -365,6 +383,13 @@ static void on_datagram(void *ctx, uint8_t *data, size_t len, const struct udp_p
         on_plain(s, data, len, from);
 }
 
+static void on_rest(void *ctx)
+{
+    turn_to(ctx, NULL);
+}
+
+static const struct udp_events udp_events = {.datagram = on_datagram, .rest = on_rest};
+
 /* --- life --- */
 
 static void on_tick(void *ctx)
@@ -392,7 +417,7 @@ int udp_server_open(struct io_loop *loop, const char *addr, uint16_t port, struc
     if (!failed)
         failed = tls_random(&s->seed, sizeof s->seed);
     if (!failed)
-        failed = udp_open(loop, addr, port, tls == NULL, on_datagram, s, &s->udp, err);
+        failed = udp_open(loop, addr, port, tls == NULL, &udp_events, s, &s->udp, err);
     if (!failed)
         failed = io_timer_new(loop, on_tick, s, &s->tick);
     if (!failed)

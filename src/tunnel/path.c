@@ -22,7 +22,8 @@ int path_init(struct path *p, bool plain, const struct path_ops *ops, void *ctx,
 void path_done(struct path *p)
 {
     free(p->out);
-    p->out = NULL;
+    free(p->joint.packet);
+    p->out = p->joint.packet = NULL;
     frame_reader_done(&p->reader);
 }
 
@@ -245,7 +246,7 @@ static int on_packet(struct path *p, uint8_t type, uint8_t *body, size_t len)
         return -EPROTO;
     p->received_packets++;
     p->received_bytes += len;
-    return p->ops->packet(p->ctx, body, len, &offload);
+    return p->datagrams ? path_datagram_received(p, body, len) : p->ops->packet(p->ctx, body, len, &offload);
 }
 
 static int on_ack(struct path *p, const uint8_t *body, size_t len)

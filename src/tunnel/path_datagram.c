@@ -1,6 +1,7 @@
 /* tunnel/path_datagram.c - see path_datagram.h */
 #include "tunnel/path_datagram.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "tether/packet.h"
@@ -20,6 +21,7 @@ void path_datagram_init(struct path *p, unsigned overhead)
     p->datagrams = true;
     window_expect_loss(&p->window);
     pmtu_init(&p->pmtu, overhead);
+    p->joint.packet = malloc(IP4_MAX_LEN); /* without it each is handed on by itself */
 }
 
 static size_t packet_max(const struct path *p)
@@ -120,6 +122,28 @@ void path_datagram_flush(struct path *p, struct fairq *q, uint64_t now_us)
         uint8_t frame[ACK_LEN];
         path_control(p, frame, put_ack(p, frame));
     }
+}
+
+int path_datagram_settle(struct path *p)
+{
+    size_t len = p->joint.len;
+    p->joint.len = 0;
+    return len > 0 ? p->ops->packet(p->ctx, p->joint.packet, len, &p->joint.offload) : 0;
+}
+
+int path_datagram_received(struct path *p, uint8_t *packet, size_t len)
+{
+    struct joint *j = &p->joint;
+    const struct offload whole = {0};
+    if (j->len > 0 && ip4_coalesce(j->packet, &j->len, IP4_MAX_LEN, &j->offload, packet, len, &whole))
+        return 0;
+    int stop = path_datagram_settle(p);
+    if (stop || j->packet == NULL || len > IP4_MAX_LEN)
+        return stop ? stop : p->ops->packet(p->ctx, packet, len, &whole);
+    memcpy(j->packet, packet, len);
+    j->len = len;
+    j->offload = whole;
+    return 0;
 }
 
 /* A ping made so long by bytes that mean nothing: its own, and those of a second frame. */

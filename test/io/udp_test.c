@@ -394,6 +394,30 @@ static void a_laptop_that_moves_is_followed_once_it_answers_there(void **state)
     stop(lab);
 }
 
+/* What comes from both at once is handed on before the server rests, though it may hold a packet of each to join it. */
+static void two_laptops_are_heard_at_once(void **state)
+{
+    struct lab *lab = start(AF_INET, "right"), laptops[2] = {{.loop = lab->loop, .laptop_tls = lab->laptop_tls}, {.loop = lab->loop, .laptop_tls = lab->laptop_tls}};
+    struct err err = {0};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct lab *l = &laptops[i];
+        assert_int_equal(udp_client_open(l->loop, &lab->server_addr, &(struct underlay){""}, l->laptop_tls, &client_events, l, &l->client, &err), 0);
+        lab_until(l->loop, l->welcomes == 1);
+    }
+    for (unsigned i = 1; i <= 10; i++) {
+        send_packet(laptops[0].laptop);
+        send_packet(laptops[1].laptop);
+        send_packet(laptops[i % 2].laptop);
+        lab_until(lab->loop, lab->packets[TO_SERVER] == 3 * i);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        carrier_close(laptops[i].laptop, WS_CLOSE_NORMAL, "done");
+        lab_until(lab->loop, laptops[i].laptop == NULL);
+    }
+    stop(lab);
+}
+
 /* Genuine datagrams that somebody sends on from elsewhere, before the laptop's own arrive, turn nothing on him but one short question. */
 static void who_only_passes_on_is_not_followed(void **state)
 {
@@ -427,6 +451,7 @@ int main(void)
         cmocka_unit_test(strangers_get_no_more_than_they_give),
         cmocka_unit_test(copies_and_reflections_change_nothing),
         cmocka_unit_test(a_laptop_that_moves_is_followed_once_it_answers_there),
+        cmocka_unit_test(two_laptops_are_heard_at_once),
         cmocka_unit_test(who_only_passes_on_is_not_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@ enum { TOGETHER_MAX = 60 * 1024, TOGETHER_SEGMENTS = 64 }; /* of UDP_SEGMENT; Li
 struct udp {
     int fd;
     struct io_poll *poll;
-    udp_cb cb;
+    const struct udp_events *events;
     void *ctx;
     bool congested, closed, receiving;
     bool batching, one_by_one; /* the latter: UDP_SEGMENT does not work here */
@@ -89,8 +89,10 @@ static int receive(struct udp *u)
         if (step == 0 || step > len)
             step = len;
         for (size_t at = 0; (at < len || at == 0) && !u->closed; at += step > 0 ? step : 1)
-            u->cb(u->ctx, u->data[i] + at, len - at < step ? len - at : step, &peer);
+            u->events->datagram(u->ctx, u->data[i] + at, len - at < step ? len - at : step, &peer);
     }
+    if (n > 0 && !u->closed)
+        u->events->rest(u->ctx);
     return n;
 }
 
@@ -267,8 +269,8 @@ static int parse_addr(const char *addr, uint16_t port, struct sockaddr_storage *
     return 0;
 }
 
-int udp_open(struct io_loop *loop, const char *addr, uint16_t port, bool may_fragment, udp_cb cb, void *ctx, struct udp **ret_udp,
-             struct err *err)
+int udp_open(struct io_loop *loop, const char *addr, uint16_t port, bool may_fragment, const struct udp_events *events, void *ctx,
+             struct udp **ret_udp, struct err *err)
 {
     struct sockaddr_storage local;
     socklen_t len;
@@ -277,7 +279,7 @@ int udp_open(struct io_loop *loop, const char *addr, uint16_t port, bool may_fra
     struct udp *u = calloc(1, sizeof *u);
     if (u == NULL)
         return -ENOMEM;
-    u->cb = cb;
+    u->events = events;
     u->ctx = ctx;
     u->fd = socket(local.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int failed = u->fd < 0 ? -errno : set_up(u->fd, local.ss_family, may_fragment);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -65,6 +66,8 @@ static void every_truncation_is_refused(void **state)
 
 /* --- packets made to fit --- */
 
+enum { WIRES = 32 }; /* datagrams and packets that are kept */
+
 struct lab {
     struct path path;
     struct pbuf_pool *pool;
@@ -72,8 +75,14 @@ struct lab {
     size_t frames, bytes, largest;
     uint32_t next_seq;
     size_t too_big, too_big_mtu;
-    size_t counted, acks_alone, acks_riding, received;
+    size_t counted, acks_alone, acks_riding;
     struct frame_ack ack; /* the last one */
+    uint8_t wire[WIRES][1500];
+    size_t wire_len[WIRES];
+    int refuse;           /* what packets that come are answered with */
+    size_t received, got_len[WIRES];
+    struct offload got[WIRES];
+    uint8_t last[IP4_MAX_LEN];
 };
 
 static int on_send(void *ctx, const uint8_t *data, size_t len)
@@ -107,6 +116,10 @@ static int on_send(void *ctx, const uint8_t *data, size_t len)
         lab->next_seq += (uint32_t)(v.l4_len - v.l4_header_len);
     }
     lab->bytes += v.l4_len - (v.proto == IP_PROTO_TCP ? v.l4_header_len : 0);
+    if (lab->frames < WIRES) {
+        memcpy(lab->wire[lab->frames], data, len);
+        lab->wire_len[lab->frames] = len;
+    }
     lab->frames++;
     lab->largest = len > lab->largest ? len : lab->largest;
     return 0;
@@ -129,9 +142,13 @@ static void on_too_big(void *ctx, uint8_t *packet, size_t len, size_t mtu)
 static int on_packet(void *ctx, uint8_t *packet, size_t len, const struct offload *offload)
 {
     struct lab *lab = ctx;
-    (void)packet, (void)len, (void)offload;
+    if (lab->received < WIRES) {
+        lab->got_len[lab->received] = len;
+        lab->got[lab->received] = *offload;
+    }
+    memcpy(lab->last, packet, len);
     lab->received++;
-    return 0;
+    return lab->refuse;
 }
 
 static const struct path_ops ops = {.send = on_send, .congested = on_congested, .too_big = on_too_big, .packet = on_packet};
@@ -160,7 +177,9 @@ static void send_one(struct lab *lab, uint8_t proto, size_t payload, bool dont_f
     size_t header = proto == IP_PROTO_TCP ? 20 : 8, len = 20 + header + payload;
     struct pbuf *b = pbuf_get(lab->pool, len);
     struct ip4_view v;
-    memset(b->data, 0, len);
+    memset(b->data, 0, 20 + header);
+    for (size_t i = 20 + header; i < len; i++)
+        b->data[i] = (uint8_t)(7 * i);
     b->data[0] = 0x45;
     put_be16(b->data + 2, (uint32_t)len);
     put_be16(b->data + 6, dont_frag ? 0x4000 : 0);
@@ -252,8 +271,88 @@ static void what_arrives_is_acknowledged_with_data_or_in_time(void **state)
     path_flush(&lab.path, NULL, 2000 + ACKER_WAIT_US);
     assert_int_equal(lab.acks_alone, 1);
     assert_true(lab.ack.bytes == 3 * each && lab.ack.newest == 4 * each);
+    assert_int_equal(path_datagram_settle(&lab.path), 0);
     assert_int_equal(lab.received, 3);
     end(&lab);
+}
+
+/* What one end sent comes to the other. @return the first answer that is not 0 */
+static int carry(struct lab *from, struct lab *to)
+{
+    int stop = 0;
+    for (size_t i = 0; i < from->frames && stop == 0; i++)
+        stop = path_receive(&to->path, from->wire[i], from->wire_len[i], 1000 + i);
+    return stop;
+}
+
+/* The queue gives it in three pieces, each of which is cut to fit: into six, six and three. */
+static void what_was_cut_to_fit_arrives_as_one(void **state)
+{
+    struct lab a, b;
+    struct ip4_view v;
+    (void)state;
+    begin(&a);
+    begin(&b);
+    send_one(&a, IP_PROTO_TCP, 14600, true, (struct offload){.seg_len = 1460, .partial = true});
+    assert_int_equal(a.frames, 15);
+    assert_int_equal(carry(&a, &b), 0);
+    assert_int_equal(b.received, 2); /* the third may go on */
+    assert_int_equal(path_datagram_settle(&b.path), 0);
+    assert_int_equal(b.received, 3);
+    assert_true(b.got_len[0] == 40 + 4 * 1460 && b.got_len[1] == 40 + 4 * 1460 && b.got_len[2] == 40 + 2 * 1460);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(b.got[i].seg_len == 1086 && b.got[i].partial);
+    assert_int_equal(ip4_parse(b.last, b.got_len[2], &v), DROP_NONE);
+    assert_int_equal(get_be32(v.l4 + 4), 1000 + 8 * 1460);
+    v.partial = true;
+    assert_true(ip4_l4_csum_ok(&v));
+    for (size_t i = 0; i < 2 * 1460; i++)
+        assert_int_equal(v.l4[20 + i], (uint8_t)(7 * (40 + 8 * 1460 + i)));
+    assert_true(b.path.received_packets == 15);
+    assert_int_equal(path_datagram_settle(&b.path), 0);
+    assert_int_equal(b.received, 3); /* nothing is handed on twice */
+    end(&a);
+    end(&b);
+}
+
+static void order_is_kept_and_a_refusal_ends_the_path(void **state)
+{
+    struct lab a, b;
+    (void)state;
+    begin(&a);
+    begin(&b);
+    send_one(&a, IP_PROTO_TCP, 1000, true, (struct offload){0});
+    send_one(&a, IP_PROTO_UDP, 200, true, (struct offload){0});
+    send_one(&a, IP_PROTO_UDP, 200, true, (struct offload){0});
+    send_one(&a, IP_PROTO_UDP, 300, true, (struct offload){0});
+    assert_int_equal(a.frames, 4);
+    assert_int_equal(carry(&a, &b), 0);
+    assert_int_equal(path_datagram_settle(&b.path), 0);
+    assert_int_equal(b.received, 3);
+    assert_true(b.got_len[0] == 1040 && b.got[0].seg_len == 0);
+    assert_true(b.got_len[1] == 428 && b.got[1].seg_len == 200 && b.got[1].partial);
+    assert_true(b.got_len[2] == 328 && b.got[2].seg_len == 0 && !b.got[2].partial);
+    b.refuse = -EPROTO;
+    assert_int_equal(carry(&a, &b), -EPROTO); /* the first is handed on when the second comes, */
+    assert_int_equal(b.received, 4);          /* which then goes nowhere */
+    end(&a);
+    end(&b);
+}
+
+static void without_memory_each_is_handed_on_by_itself(void **state)
+{
+    struct lab a, b;
+    (void)state;
+    begin(&a);
+    begin(&b);
+    free(b.path.joint.packet);
+    b.path.joint.packet = NULL;
+    send_one(&a, IP_PROTO_TCP, 5000, true, (struct offload){.seg_len = 500, .partial = true});
+    assert_int_equal(carry(&a, &b), 0);
+    assert_int_equal(b.received, 10);
+    assert_true(b.got[9].seg_len == 0 && b.got_len[9] == 540);
+    end(&a);
+    end(&b);
 }
 
 static void a_full_window_holds_datagrams_back(void **state)
@@ -299,6 +398,9 @@ int main(void)
         cmocka_unit_test(tcp_is_cut_to_what_fits),
         cmocka_unit_test(udp_is_fragmented_or_refused),
         cmocka_unit_test(what_arrives_is_acknowledged_with_data_or_in_time),
+        cmocka_unit_test(what_was_cut_to_fit_arrives_as_one),
+        cmocka_unit_test(order_is_kept_and_a_refusal_ends_the_path),
+        cmocka_unit_test(without_memory_each_is_handed_on_by_itself),
         cmocka_unit_test(a_full_window_holds_datagrams_back),
         cmocka_unit_test(what_has_no_place_in_datagrams_ends_the_path),
     };
