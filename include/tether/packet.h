@@ -269,6 +269,19 @@ size_t ip4_cut_len(uint8_t *packet, size_t len, const struct offload *offload, s
 bool ip4_coalesce(uint8_t *packet, size_t *len, size_t cap, struct offload *offload, uint8_t *next, size_t next_len,
                   const struct offload *next_offload);
 
+/** Finished packets that come one by one and follow each other, held to go on as one. All zero: empty. */
+struct ip4_row {
+    size_t len; /**< 0: empty */
+    struct offload offload;
+    uint8_t packet[IP4_MAX_LEN];
+};
+/** @return false: it does not follow what is held, or nothing is */
+bool ip4_row_join(struct ip4_row *row, uint8_t *packet, size_t len);
+/** Hold this one, which is copied; whatever was held must have been taken. @return false: it is too long */
+bool ip4_row_begin(struct ip4_row *row, const uint8_t *packet, size_t len);
+/** Hand on what is held: packet and offload stay until the next begins. @return its length; 0: nothing is held */
+size_t ip4_row_take(struct ip4_row *row);
+
 /**
  * Does a TCP sender lose nothing when it sees only the newer of two acknowledgements? So it is when both are of one connection and direction and only
  * acknowledge (no data, no flag but ACK, no option but timestamps, hence no SACK), the newer one acknowledges more (hence no duplicate),

@@ -69,7 +69,7 @@ struct carrier *carrier_open_wire(struct io_loop *loop, const struct carrier_wir
                                   bool client, const struct carrier_events *events, void *ctx);
 /** A piece of a message came. fin: its last one. */
 void carrier_receive(struct carrier *c, enum ws_opcode opcode, const uint8_t *data, size_t len, bool fin);
-/** No more has come for now (datagrams only): packets held to be joined are handed on. */
+/** Nothing more has come (datagrams only): packets held to be joined are handed on. */
 void carrier_settle(struct carrier *c);
 /** Messages so far that came from the far end for certain: they passed TLS. */
 uint64_t carrier_heard(const struct carrier *c);

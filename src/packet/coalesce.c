@@ -103,3 +103,25 @@ bool ip4_coalesce(uint8_t *packet, size_t *len, size_t cap, struct offload *offl
     *offload = (struct offload){.seg_len = seg_len, .partial = true};
     return true;
 }
+
+bool ip4_row_join(struct ip4_row *row, uint8_t *packet, size_t len)
+{
+    return ip4_coalesce(row->packet, &row->len, sizeof row->packet, &row->offload, packet, len, &(struct offload){0});
+}
+
+bool ip4_row_begin(struct ip4_row *row, const uint8_t *packet, size_t len)
+{
+    if (len > sizeof row->packet)
+        return false;
+    memcpy(row->packet, packet, len);
+    row->len = len;
+    row->offload = (struct offload){0};
+    return true;
+}
+
+size_t ip4_row_take(struct ip4_row *row)
+{
+    size_t len = row->len;
+    row->len = 0;
+    return len;
+}

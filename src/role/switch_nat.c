@@ -24,9 +24,7 @@ struct switch_nat {
     uint32_t asks_left; /* this second, for guests whose place is not known */
     struct link_counters counters;
     uint64_t not_found;
-    size_t row_len; /* segments of one flow, in a row */
-    struct offload row_offload;
-    uint8_t row[IP4_MAX_LEN];
+    struct ip4_row row; /* segments of one flow */
     uint8_t scratch[HEADROOM + IP4_MAX_LEN];
 };
 
@@ -101,26 +99,19 @@ static void send_out(struct switch_role *sw, uint8_t *packet, size_t len, const 
 void switch_nat_flush(struct switch_role *sw)
 {
     struct switch_nat *n = sw->nat;
-    size_t len = n->row_len;
-    n->row_len = 0;
+    size_t len = ip4_row_take(&n->row);
     if (len > 0)
-        send_out(sw, n->row, len, &n->row_offload);
+        send_out(sw, n->row.packet, len, &n->row.offload);
 }
 
 void switch_nat_out(struct switch_role *sw, uint8_t *packet, size_t len)
 {
     struct switch_nat *n = sw->nat;
-    const struct offload whole = {0};
-    if (n->row_len > 0 && ip4_coalesce(n->row, &n->row_len, sizeof n->row, &n->row_offload, packet, len, &whole))
+    if (ip4_row_join(&n->row, packet, len))
         return;
     switch_nat_flush(sw);
-    if (packet[9] != IP_PROTO_TCP || len < ROW_MIN_LEN) {
-        send_out(sw, packet, len, &whole);
-        return;
-    }
-    memcpy(n->row, packet, len);
-    n->row_len = len;
-    n->row_offload = whole;
+    if (packet[9] != IP_PROTO_TCP || len < ROW_MIN_LEN || !ip4_row_begin(&n->row, packet, len))
+        send_out(sw, packet, len, &(struct offload){0});
 }
 
 static void on_capture(void *ctx, uint8_t *packet, size_t len, const struct offload *offload)

@@ -22,8 +22,9 @@ int path_init(struct path *p, bool plain, const struct path_ops *ops, void *ctx,
 void path_done(struct path *p)
 {
     free(p->out);
-    free(p->joint.packet);
-    p->out = p->joint.packet = NULL;
+    free(p->row);
+    p->out = NULL;
+    p->row = NULL;
     frame_reader_done(&p->reader);
 }
 

@@ -8,6 +8,7 @@
 #ifndef TETHER_TUNNEL_PATH_H
 #define TETHER_TUNNEL_PATH_H
 
+#include "tether/packet.h"
 #include "tunnel/acker.h"
 #include "tunnel/fairq.h"
 #include "tunnel/frame.h"
@@ -49,13 +50,6 @@ struct path_ops {
     void (*ahead)(void *ctx, const struct span *packets, size_t count);
 };
 
-/** A packet that came and that the next may be joined to. */
-struct joint {
-    uint8_t *packet; /**< room for the longest; NULL: nothing is joined */
-    size_t len;      /**< 0: none is held */
-    struct offload offload;
-};
-
 struct path {
     const struct path_ops *ops;
     void *ctx;
@@ -74,7 +68,7 @@ struct path {
     uint64_t batch_us;          /* when the last batch was begun */
     uint64_t urgent_us;         /* when one was last begun before its time */
     struct pmtu pmtu;           /**< datagrams */
-    struct joint joint;         /**< datagrams: what came and may go on */
+    struct ip4_row *row;        /**< datagrams: what came and may go on; NULL: nothing is held */
     uint64_t now_us;            /**< during path_receive() */
     uint64_t heard_us, ping_us, ping_answered_us; /**< when anything came; last ping sent; last ping that was answered */
     uint64_t rtt_us;            /**< of pings, smoothed; 0: unknown */

@@ -21,7 +21,7 @@ void path_datagram_init(struct path *p, unsigned overhead)
     p->datagrams = true;
     window_expect_loss(&p->window);
     pmtu_init(&p->pmtu, overhead);
-    p->joint.packet = malloc(IP4_MAX_LEN); /* without it each is handed on by itself */
+    p->row = calloc(1, sizeof *p->row); /* without it each is handed on by itself */
 }
 
 static size_t packet_max(const struct path *p)
@@ -126,24 +126,18 @@ void path_datagram_flush(struct path *p, struct fairq *q, uint64_t now_us)
 
 int path_datagram_settle(struct path *p)
 {
-    size_t len = p->joint.len;
-    p->joint.len = 0;
-    return len > 0 ? p->ops->packet(p->ctx, p->joint.packet, len, &p->joint.offload) : 0;
+    size_t len = p->row != NULL ? ip4_row_take(p->row) : 0;
+    return len > 0 ? p->ops->packet(p->ctx, p->row->packet, len, &p->row->offload) : 0;
 }
 
 int path_datagram_received(struct path *p, uint8_t *packet, size_t len)
 {
-    struct joint *j = &p->joint;
-    const struct offload whole = {0};
-    if (j->len > 0 && ip4_coalesce(j->packet, &j->len, IP4_MAX_LEN, &j->offload, packet, len, &whole))
+    if (p->row != NULL && ip4_row_join(p->row, packet, len))
         return 0;
     int stop = path_datagram_settle(p);
-    if (stop || j->packet == NULL || len > IP4_MAX_LEN)
-        return stop ? stop : p->ops->packet(p->ctx, packet, len, &whole);
-    memcpy(j->packet, packet, len);
-    j->len = len;
-    j->offload = whole;
-    return 0;
+    if (stop || (p->row != NULL && ip4_row_begin(p->row, packet, len)))
+        return stop;
+    return p->ops->packet(p->ctx, packet, len, &(struct offload){0});
 }
 
 /* A ping made so long by bytes that mean nothing: its own, and those of a second frame. */

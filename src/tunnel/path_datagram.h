@@ -18,7 +18,7 @@ void path_datagram_init(struct path *p, unsigned overhead);
 void path_datagram_flush(struct path *p, struct fairq *q, uint64_t now_us);
 /** A packet came: it is joined to the one before, or held for the next one. @param packet borrowed @return 0, or what the op returned */
 int path_datagram_received(struct path *p, uint8_t *packet, size_t len);
-/** No more has come for now: what is held is handed on. @return as above */
+/** Nothing more has come: what is held is handed on. @return as above */
 int path_datagram_settle(struct path *p);
 /** Probes of size. */
 void path_datagram_tick(struct path *p, uint64_t now_us);

@@ -101,8 +101,9 @@ def run_rounds(circuit, names, args):
 
 def idle_starts(circuit, names, args, rounds, faults):
     """Idle round trips, of more starts: where processes come to lie on the processors moves them by a fifth from start to start."""
-    for _ in range(args.idle_starts):
-        for name in (name for name in names if name in IDLE):
+    for number in range(args.idle_starts):
+        print(f"idle round trips: start {number + 1} of {args.idle_starts}", file=sys.stderr, flush=True)
+        for name in [name for name in names if name in IDLE]:
             try:
                 running = peers.start(name, circuit)
                 try:
@@ -139,12 +140,12 @@ def arguments():
     parser.add_argument("--out", default="bench-results", metavar="DIR")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=int, help="length of one TCP measurement")
-    parser.add_argument("--budget", type=int, help="seconds after which nothing new is begun")
+    parser.add_argument("--budget", type=int, help="seconds after which no other circuit is begun; the idle round trips follow, two minutes")
     parser.add_argument("--soak", type=int, default=0, metavar="SECONDS")
     args = parser.parse_args()
     args.rounds = args.rounds or (1 if args.quick else 3)
     args.seconds = args.seconds or (1 if args.quick else 2)
-    args.budget = args.budget or (270 if args.quick else 1440)
+    args.budget = args.budget or (270 if args.quick else 1320)
     args.idle_starts = 2 if args.quick else 16
     args.trials, args.flood_ms, args.pings = (7, 250, 100) if args.quick else (8, 350, 200)
     return args

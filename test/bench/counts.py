@@ -11,7 +11,7 @@ import collections
 import json
 import os
 import re
-import subprocess
+import shutil
 import sys
 import tempfile
 import time
@@ -105,7 +105,7 @@ def main():
     args = parser.parse_args()
     need_lab("counts")
     for program in ("valgrind", "iperf3"):
-        if subprocess.run(["which", program], capture_output=True, check=False).returncode != 0:
+        if not shutil.which(program):
             skip_all("counts", f"{program} is not installed (apt install {program})")
     with tempfile.TemporaryDirectory() as folder:
         rows = count_all(Circuit(), folder)

@@ -263,6 +263,33 @@ static void a_packet_has_room_for_so_many(void **state)
     }
 }
 
+/* Datagrams gather until one does not follow; what was taken is gone, and nothing longer than a packet can be is held. */
+static void a_row_holds_what_follows(void **state)
+{
+    static struct ip4_row row;
+    static uint8_t packet[IP4_MAX_LEN + 1];
+    struct build b = {.proto = IP_PROTO_UDP, .payload_len = 100};
+    size_t len = build_packet(packet, &b);
+    (void)state;
+    assert_false(ip4_row_join(&row, packet, len)); /* there is nothing to follow */
+    assert_int_equal(ip4_row_take(&row), 0);
+    assert_true(ip4_row_begin(&row, packet, len));
+    b.id = 1;
+    len = build_packet(packet, &b);
+    assert_true(ip4_row_join(&row, packet, len));
+    b.payload_len = 200;
+    size_t longer = build_packet(packet, &b);
+    assert_false(ip4_row_join(&row, packet, longer));
+    assert_int_equal(ip4_row_take(&row), len + 100);
+    assert_true(row.offload.seg_len == 100 && row.offload.partial);
+    assert_int_equal(ip4_row_take(&row), 0);
+    assert_true(ip4_row_begin(&row, packet, longer));
+    assert_true(row.offload.seg_len == 0 && !row.offload.partial);
+    assert_int_equal(ip4_row_take(&row), longer);
+    assert_false(ip4_row_begin(&row, packet, sizeof packet));
+    assert_int_equal(ip4_row_take(&row), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +301,7 @@ int main(void)
         cmocka_unit_test(damage_is_never_covered_up),
         cmocka_unit_test(unfinished_segments_join_too),
         cmocka_unit_test(a_packet_has_room_for_so_many),
+        cmocka_unit_test(a_row_holds_what_follows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -345,8 +345,8 @@ static void without_memory_each_is_handed_on_by_itself(void **state)
     (void)state;
     begin(&a);
     begin(&b);
-    free(b.path.joint.packet);
-    b.path.joint.packet = NULL;
+    free(b.path.row);
+    b.path.row = NULL;
     send_one(&a, IP_PROTO_TCP, 5000, true, (struct offload){.seg_len = 500, .partial = true});
     assert_int_equal(carry(&a, &b), 0);
     assert_int_equal(b.received, 10);
