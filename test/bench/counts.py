@@ -4,7 +4,7 @@
     sudo TETHER=build/release/tether TETHER_BUILD=build/dev test/bench/counts.py [--out FILE]
 
 Client, relay and server run in valgrind, which counts what they execute outside of the kernel while one kind of traffic passes. For
-single packets that depends little on the machine and its other work; for TCP on how much comes at once, and here they are fifty times slower. Needs valgrind and iperf3.
+single packets that depends little on the machine and its other work; for TCP on how much comes at once, which valgrind changes by slowing all roles. Needs valgrind and iperf3.
 """
 import argparse
 import collections
