@@ -16,17 +16,20 @@ enum {
     START_STALL_RATE = 500 * 1000, /* bytes/s from which a queue at the beginning may be a stall's: on slower paths it is that of the first flight */
     MOVED_ROUNDS = 3,
     MOVED_US = 1500000,
+    OVER_ROUNDS = 3,
     NEIGHBOUR_ROUNDS = 8,
     NEIGHBOUR_US = 3000000,
     NEIGHBOUR_STAYS_US = 20000000,
 };
 
-/* What nothing drives us below for some seconds: a sixteenth of the best rate there was, or a quarter if it can be had. */
+/* What nothing drives us below for some seconds: a sixteenth of the best rate there was if it still arrives, beside a neighbour a quarter if it can be had. */
 static uint64_t least_pace(const struct window *w)
 {
     uint64_t best = measure_best(w), least = best / 16;
     if (w->neighbour)
         least = best / 4 < 2 * w->rates[0] ? best / 4 : 2 * w->rates[0];
+    else if (w->over >= OVER_ROUNDS && w->rates[0] - w->rates[0] / 4 < least)
+        least = w->rates[0] - w->rates[0] / 4; /* the path became slower by more than that, and the queue may be our own */
     least = least > PACE_MIN ? least : PACE_MIN;
     return w->doubtful && w->flat_pace / 3 < least ? w->flat_pace / 3 : least;
 }
@@ -147,7 +150,8 @@ static bool has_moved(struct window *w, uint64_t now_us)
 
 /*
  * A queue that stays although we hardly send is somebody else's. For some seconds we insist on a share then: who gets how much, the
- * congestion control of the legs' TCP decides. The target stays, so the lag is short again as soon as the other one leaves.
+ * congestion control of the legs' TCP decides. The target stays, so the lag is short again as soon as the other one leaves. Our own queue is told
+ * by what arrives: more than is sent while it shrinks, less while it grows.
  */
 static void suspect_neighbour(struct window *w, uint64_t now_us)
 {
@@ -168,8 +172,12 @@ static void suspect_neighbour(struct window *w, uint64_t now_us)
         w->leap_rate = 0;
         w->pace = w->pace > measure_best(w) / 4 ? w->pace : measure_best(w) / 4;
     }
-    if (w->over >= NEIGHBOUR_ROUNDS && now_us - w->over_since_us > NEIGHBOUR_US)
+    bool through = w->rates[0] >= w->pace - w->pace / 8 && w->rates[0] <= w->pace + w->pace / 8;
+    if (w->over >= NEIGHBOUR_ROUNDS && now_us - w->over_since_us > NEIGHBOUR_US && through)
         w->neighbour_until_us = now_us + NEIGHBOUR_STAYS_US;
+    w->neighbour_misses = w->neighbour && w->rates[0] < w->pace * 3 / 4 ? w->neighbour_misses + 1 : 0;
+    if (w->neighbour_misses > NEIGHBOUR_ROUNDS) /* the share cannot be had: the queue is what we insist on */
+        w->neighbour_until_us = now_us;
     w->neighbour = now_us < w->neighbour_until_us;
 }
 

@@ -98,6 +98,7 @@ struct window {
     uint64_t flat_pace, flat_target_us; /* then */
     uint32_t flat_rounds;
     bool doubtful;               /* is it a queue at all? */
+    uint32_t neighbour_misses;   /* rounds in a row in which much less arrived than was insisted on */
     bool neighbour;              /* somebody else fills the path's queue */
     bool dipping;
     struct window_record record[WINDOW_RECORDS];

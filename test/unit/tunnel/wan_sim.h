@@ -69,6 +69,8 @@ struct sim {
     uint64_t stop_every_us, stop_us; /* on average; at most. 0: never */
     uint64_t stop_from_us, stop_to_us;
     struct sim_ring phone;
+    uint64_t wander_every_us, wander_us; /* another rate; 0: never. The next one */
+    double wander_least, wander_most;    /* bytes/s */
 };
 
 static inline uint32_t sim_random(struct sim *s)
@@ -333,10 +335,31 @@ static inline bool sim_receive(struct sim *s, int i)
     return good;
 }
 
+/* From now on each direction's rate is another one each `every_us`. */
+static inline void sim_let_rates_wander(struct sim *s, uint64_t every_us, double least, double most)
+{
+    s->wander_every_us = every_us;
+    s->wander_us = s->now_us + every_us;
+    s->wander_least = least;
+    s->wander_most = most;
+}
+
+static inline void sim_wander(struct sim *s)
+{
+    if (s->wander_every_us == 0 || s->now_us < s->wander_us)
+        return;
+    s->wander_us = s->now_us + s->wander_every_us;
+    for (int i = 0; i < 2; i++) {
+        double factor = 1 + 2 * sim_unit(s), rate = (double)s->dir[i].rate * (sim_random(s) & 1 ? factor : 1 / factor);
+        s->dir[i].rate = (uint64_t)(rate < s->wander_least ? s->wander_least : rate > s->wander_most ? s->wander_most : rate);
+    }
+}
+
 /* One step of both directions. */
 static inline bool sim_step(struct sim *s)
 {
     bool good = true;
+    sim_wander(s);
     for (int i = 0; i < 2; i++) {
         sim_send(s, i);
         if (i == 0)

@@ -244,6 +244,30 @@ static void steps_of_ten_are_followed(void **state)
     judge(&up, g, TRACES);
 }
 
+/* On a train: another rate every now and then, up to three times or down to a third of it, each direction by itself. */
+static void rates_that_change_all_the_time(void **state)
+{
+    static const struct {
+        struct scenario c;
+        uint64_t hold_us;
+    } all[] = {
+        {{"another rate each 0.3 s, 2 to 60 Mbit/s", 10, 50, 0, 0, 0.50, 200}, 300000},
+        {{"each second", 10, 50, 0, 0, 0.75, 140}, 1000000},
+        {{"each three seconds, jitter 3 ms", 10, 50, 3, 0, 0.80, 70}, 3000000},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct figures f[TRACES];
+        for (uint32_t seed = 0; seed < TRACES; seed++) {
+            struct sim *s = sim_of(&all[i].c, seed + 1);
+            sim_let_rates_wander(s, all[i].hold_us, 2e6 / 8, 60e6 / 8);
+            measure(s, 4, 34, &f[seed]);
+            free(s);
+        }
+        judge(&all[i].c, f, TRACES);
+    }
+}
+
 /* A phone changes its cell: the way is twice as long from now on, which is no queue. Once while the link is full, once beforehand. */
 static void a_longer_way_is_no_queue(void **state)
 {
@@ -378,6 +402,7 @@ int main(void)
         cmocka_unit_test(datagrams_go_on_after_a_hole),
         cmocka_unit_test(stalls_are_survived),
         cmocka_unit_test(steps_of_ten_are_followed),
+        cmocka_unit_test(rates_that_change_all_the_time),
         cmocka_unit_test(a_longer_way_is_no_queue),
         cmocka_unit_test(a_greedy_neighbour_does_not_starve_us),
         cmocka_unit_test(a_delay_that_comes_with_the_load_is_no_queue),
