@@ -12,6 +12,7 @@ enum {
     ROUND_MIN_US = 2000,
     ALARM_US = 5000,               /* so much above twice the target: do not wait for the round's end */
     LATE_MAX_US = 100000,
+    TRIED_GROWTH = 4,              /* of the window, and of what may be sent for what arrived, when a train said that more is carried */
     RECORDS_A_TRIP = WINDOW_RECORDS / 2, /* a round trip of twice the usual still finds room */
     ACK_WAIT_US = 5000,            /* acker.h's */
     PROBE_FIRST_US = 250000,       /* of a lossy path, as long as its round trip is unknown */
@@ -24,6 +25,7 @@ void window_init(struct window *w, uint64_t now_us)
     *w = (struct window){.size = WINDOW_INITIAL, .starting = true, .target_us = PACE_TARGET_MAX_US, .next_us = now_us,
                          .base_since_us = now_us, .base_seen_us = now_us};
     ask_init(&w->ask);
+    train_init(&w->train);
 }
 
 void window_expect_loss(struct window *w)
@@ -54,17 +56,18 @@ static uint64_t due_us(const struct window *w, uint64_t now_us)
 size_t window_room(const struct window *w, uint64_t now_us)
 {
     uint64_t in_flight = w->sent - w->acked, rate = w->pace;
-    if (in_flight >= w->size)
+    uint64_t train = train_room(w, now_us), most = w->size + train;
+    if (in_flight >= most)
         return w->lossy && now_us >= w->probe_us;
     if (stall_lasts(w, now_us))
         return 0;
-    uint64_t room = w->size - in_flight;
+    uint64_t room = most - in_flight;
     if (rate == 0)
         return (size_t)room;
     uint64_t quantum = quantum_us(w), due = due_us(w, now_us);
     if (due > now_us + quantum)
-        return 0;
-    uint64_t paced = (now_us + quantum - due) * rate / 1000000;
+        return train < room ? train : room;
+    uint64_t paced = (now_us + quantum - due) * rate / 1000000 + train;
     bool single = rate > SINGLE_LEAST && rate < SINGLE_MOST && w->over == 0;
     uint64_t least = single ? 1 : WINDOW_PACKET;
     paced = paced < least ? least : paced;
@@ -127,6 +130,7 @@ void window_on_sent(struct window *w, size_t bytes, uint64_t now_us)
     bool idle = w->sent == w->acked && !w->full;
     await_ack(w, now_us);
     w->next_us = due_us(w, now_us);
+    uint64_t beyond = train_take(w, bytes, now_us);
     w->sent += bytes;
     w->full = false;
     if (idle) {
@@ -135,7 +139,7 @@ void window_on_sent(struct window *w, size_t bytes, uint64_t now_us)
         w->round_timed = false; /* the time before this does not count */
     }
     if (rate > 0)
-        w->next_us += bytes * 1000000 / rate;
+        w->next_us += (bytes - beyond) * 1000000 / rate;
     struct window_record *newest = &w->record[(w->head + w->count - 1) % WINDOW_RECORDS];
     if (w->count == WINDOW_RECORDS || (w->count > 0 && now_us < newest->sent_us + w->srtt_us / RECORDS_A_TRIP)) {
         newest->end = w->sent; /* it stands for this flight too, whose delay is only overestimated */
@@ -150,9 +154,12 @@ static void choose_size(struct window *w)
     uint64_t late = w->round_late_us > LATE_MAX_US ? LATE_MAX_US : w->round_late_us;
     uint64_t around = measure_min_rtt(w) + w->target_us + ACK_WAIT_US + late + (w->neighbour ? w->queue_us : 0);
     uint64_t pace = w->ask.state != ASK_NOT && w->ask.pace > w->pace ? w->ask.pace : w->pace;
+    uint64_t grows = train_is_tried(w) ? TRIED_GROWTH : 2;
+    if (train_is_tried(w) && pace > grows * w->rate)
+        pace = grows * w->rate;
     uint64_t size = pace * 5 / 4 * around / 1000000 + WINDOW_PACKET;
-    if (size > 2 * w->size)
-        size = 2 * w->size;
+    if (size > grows * w->size)
+        size = grows * w->size;
     w->size = size < WINDOW_MIN ? WINDOW_MIN : size > WINDOW_MAX ? WINDOW_MAX : size;
 }
 
@@ -215,6 +222,12 @@ bool window_on_report(struct window *w, uint64_t total, uint64_t arrived, uint32
             time_round(w);
         w->round_any = true;
         w->stall.unmeasured = false;
+        if (train_hear(w, now_us)) {
+            choose_size(w);
+            begin_round(w, now_us);
+            time_round(w);
+            return true;
+        }
     }
     if (w->round_any && !w->stall.unmeasured) {
         uint64_t queue = measure_queue(w);

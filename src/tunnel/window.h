@@ -16,8 +16,8 @@
  *     pace = rate that arrived * (1 + (target - queue) / steady)        steady = 2 round trips, so that queue' = pace / rate - 1 settles
  *
  * with a target of a sixteenth of the round trip, 1 to 2.5 ms (0.7 ms beyond WINDOW_FAST, 1 ms where a packet takes more than 3), one packet's
- * time, and a third of the jitter. The pace doubles each round at the beginning, and leaps when three rounds saw no queue at all, as long as the rate follows (pace.h); where the queue seems near its target the
- * path is asked now and then whether it carries more (ask.h). The window is what the pace needs and a quarter more; it bounds what a stall costs.
+ * time, and a third of the jitter. The pace doubles each round at the beginning, and leaps when three rounds saw no queue at all, as long as the rate follows (pace.h); when a queue goes
+ * without our doing, a packet train shows how fast the path has become (train.h); where the queue seems near its target the path is asked now and then whether it carries more (ask.h). The window is what the pace needs and a quarter more; it bounds what a stall costs.
  * While a phone close by carries nothing it is given nothing (stall.h).
  * When the smallest delay gets old the pace dips for a round, so that our own queue does not become the base (BBR's PROBE_RTT). A queue that stays the same although only half is sent is none: the path became longer. One that stays
  * and swings is a neighbour's; beside a sender that fills queues a quarter of the path is insisted on.
@@ -36,6 +36,7 @@
 
 #include "tunnel/ask.h"
 #include "tunnel/stall.h"
+#include "tunnel/train.h"
 
 enum {
     WINDOW_INITIAL = 16 * 1024,
@@ -90,6 +91,7 @@ struct window {
     uint64_t leap_rate;          /* before the last leap */
     struct ask ask;              /* whether the path carries more */
     struct stall stall;          /* whether the phone carries anything now */
+    struct train train;          /* how fast the path has become */
     uint64_t rates[4];
     uint64_t best[2], best_since_us; /* highest rates of this and the last five seconds */
     uint32_t over;               /* rounds in a row above the target */

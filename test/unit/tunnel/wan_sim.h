@@ -44,6 +44,7 @@ struct sim_link { /* one direction, and the end that sends into it */
     uint64_t stall_from_us, stall_to_us;
     struct sim_ring queue, wire;
     double budget;
+    uint64_t bucket_bytes; /* a shaper's tokens: so much goes at once after a pause */
     uint64_t queue_bytes, due_us, carried; /* carried: all bytes that passed the bottleneck */
     double carryable;
     struct window window;
@@ -307,8 +308,8 @@ static inline void sim_transmit(struct sim *s, struct sim_link *l)
         sim_push_by_time(&l->wire, m, due);
         sim_pop(&l->queue);
     }
-    if (l->queue.count == 0 && l->budget > quantum)
-        l->budget = quantum;
+    if (l->queue.count == 0 && l->budget > quantum + (double)l->bucket_bytes)
+        l->budget = quantum + (double)l->bucket_bytes;
 }
 
 /* @return false: the window found an acknowledgement impossible */

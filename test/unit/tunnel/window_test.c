@@ -327,6 +327,27 @@ static void acknowledgements_gather_but_never_wait_long(void **state)
     assert_int_equal(acker_due_us(&a), 0);
 }
 
+/* It is not lent when there is nothing to send at the moment, and the pace does not count it. */
+static void a_train_goes_at_once_or_not_at_all(void **state)
+{
+    enum { NOW = 5000000, BYTES = 30000 };
+    struct window w;
+    (void)state;
+    window_init(&w, 0);
+    w.pace = 1000 * 1000;
+    w.next_us = NOW + 5000; /* what was sent before has used up its time */
+    assert_int_equal(window_room(&w, NOW), 0);
+    w.train = (struct train){.state = TRAIN_WAITS, .bytes = BYTES, .left = BYTES, .since_us = NOW};
+    assert_int_equal(window_room(&w, NOW), BYTES);
+    assert_int_equal(window_room(&w, NOW + 1001), 0);
+    window_on_sent(&w, 10000, NOW + 500);
+    assert_int_equal(window_room(&w, NOW + 1500), BYTES - 10000);
+    window_on_sent(&w, BYTES - 10000 + 2000, NOW + 1500);
+    assert_true(w.train.state == TRAIN_SENT && w.train.end == BYTES + 2000);
+    assert_true(w.next_us == NOW + 5000 + 2000);
+    assert_int_equal(window_room(&w, NOW + 1500), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +366,7 @@ int main(void)
         cmocka_unit_test(one_packet_asks_when_all_is_lost),
         cmocka_unit_test(a_datagram_that_was_overtaken_is_not_the_newest),
         cmocka_unit_test(acknowledgements_gather_but_never_wait_long),
+        cmocka_unit_test(a_train_goes_at_once_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
