@@ -85,14 +85,15 @@ def need_lab(name):
 
 
 def tether_binary():
+    """Absolute, as the programs of the tests: what enters a namespace leaves the directory it was started in."""
     here = os.path.dirname(os.path.realpath(__file__))
-    return os.environ.get("TETHER") or os.path.join(here, "..", "..", "build", "dev", "tether")
+    return os.path.abspath(os.environ.get("TETHER") or os.path.join(here, "..", "..", "build", "dev", "tether"))
 
 
 def test_program(name):
     """A program that is built with the tests, beside the binary under test unless TETHER_BUILD names another build."""
     build = os.environ.get("TETHER_BUILD") or os.path.dirname(os.path.realpath(tether_binary()))
-    path = os.path.join(build, "test", name)
+    path = os.path.abspath(os.path.join(build, "test", name))
     if not os.access(path, os.X_OK):
         raise LabError(f"no {path}: it is built with the tests (-DTETHER_TESTS=ON); TETHER_BUILD can name another build")
     return path
