@@ -35,7 +35,7 @@ CIRCUITS = {"relay": "tether, relay", "chromium": "tether, Chromium", "udp": "te
             "openvpn": peers.BASE, "openvpn-udp": "OpenVPN, UDP, AES-256-GCM", "kernel": "kernel forwarding"}
 # name -> (rate, round trip ms, lag allowed ms, least share of the rate)
 LINKS = {"10M": ("10M", 40, 25, 0.93), "2M": ("2M", 80, 60, 0.90), "100M": ("100M", 20, 10, 0.90)}
-CALL_LOSS, CALL_JITTER_MS, CONNECT_MORE_MS, STEP_SECONDS = 0.01, 30, 60, 2
+CALL_LOSS, CALL_JITTER_MS, CONNECT_MORE_MS, STEP_SECONDS, DROP_SECONDS = 0.01, 30, 60, 2, 12
 
 
 class Bench:
@@ -201,6 +201,34 @@ def step(bench):
                         base + LINKS["2M"][2]))
 
 
+def drop(bench):
+    """A phone leaves a good cell: 60 Mbit/s, then 2, full all the time. Looked at when what was on its way has had time to pass."""
+    bench.link("60M", 50)
+    base = idle(bench)["ping"]["p50"]
+    loads = bench.fill()
+    try:
+        time.sleep(bench.args.warm_up)
+        with measure.PingMeanwhile(bench.laptop, PING_EVERY) as pings:
+            bench.wan.set("rate=2M")
+            time.sleep(DROP_SECONDS)
+            bench.wan.reset()
+            begin = time.time()
+            time.sleep(bench.args.seconds)
+            told = bench.wan.show()
+            bench.check_full(loads)
+    finally:
+        bench.end_all(loads)
+    late = measure.spread([took for at, took in pings.stamped if at >= begin])
+    more, least = LINKS["2M"][2:]
+    label = f"from 60 to 2 Mbit/s, {DROP_SECONDS} s later"
+    bench.demand(f"{label}: ping p95 above idle, ms", late["p95"] - base if late["count"] else None, "<=", more)
+    for way in ("up", "down"):
+        bench.demand(f"{label}: share of the rate used {way}", told[way]["share"], ">=", least)
+    bench.session_lives(label)
+    bench.figures["drop"] = {"idle_p50": base, "ping": late, "link": told}
+    bench.plots.append(("lag-drop.svg", f"from 60 to 2 Mbit/s, full both ways: round trip of ping, {bench.kind}", relative(pings.stamped), base + more))
+
+
 def trouble(bench, name, settings, seconds):
     """The link loses or rests while it is full: the session must live, lag is told."""
     bench.link("10M", 40, settings)
@@ -213,7 +241,7 @@ def trouble(bench, name, settings, seconds):
     bench.plots.append((f"lag-{name.split()[-1]}.svg", f"10 Mbit/s, 40 ms, {name}, full: round trip of ping, {bench.kind}", points, None))
 
 
-SCENARIOS = {**{name: (lambda bench, name=name: steady(bench, name)) for name in LINKS}, "step": step,
+SCENARIOS = {**{name: (lambda bench, name=name: steady(bench, name)) for name in LINKS}, "step": step, "drop": drop,
              "loss": lambda bench: trouble(bench, "2 % loss", "loss=2", bench.args.seconds),
              "stalls": lambda bench: trouble(bench, "500 ms stalls", "stall=3/0.5", bench.args.seconds + 3)}
 
