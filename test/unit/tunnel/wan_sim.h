@@ -134,6 +134,23 @@ static inline struct sim *sim_new(uint32_t seed)
     return s;
 }
 
+/* Both directions full; rate and round trip are others by up to a fifth from seed to seed. */
+static inline struct sim *sim_full_links(uint32_t seed, double mbit, double rtt_ms, double jitter_ms, double loss)
+{
+    struct sim *s = sim_new(seed);
+    double vary = 0.8 + 0.4 * sim_unit(s), vary_rtt = 0.8 + 0.4 * sim_unit(s);
+    for (int i = 0; i < 2; i++) {
+        struct sim_link *l = &s->dir[i];
+        l->rate = (uint64_t)(mbit * vary * 1e6 / 8);
+        l->delay_us = (uint64_t)(rtt_ms * vary_rtt * 1000 / 2);
+        l->jitter_us = (uint64_t)(jitter_ms * 1000);
+        l->loss = loss;
+        l->greedy = true;
+        l->clock_drift = (sim_unit(s) - 0.5) * 2e-4;
+    }
+    return s;
+}
+
 /* The clock of the end that receives what dir brings. */
 static inline uint32_t sim_clock(const struct sim *s, const struct sim_link *end)
 {

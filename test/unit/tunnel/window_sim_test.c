@@ -61,24 +61,13 @@ static void measure(struct sim *s, double from_s, double to_s, struct figures *r
 
 struct scenario {
     const char *name;
-    double mbit, rtt_ms, jitter_ms, loss; /* each varied by a fifth from trace to trace */
+    double mbit, rtt_ms, jitter_ms, loss;
     double least_used, most_lag_ms;
 };
 
 static struct sim *sim_of(const struct scenario *c, uint32_t seed)
 {
-    struct sim *s = sim_new(seed);
-    double vary = 0.8 + 0.4 * sim_unit(s), vary_rtt = 0.8 + 0.4 * sim_unit(s);
-    for (int i = 0; i < 2; i++) {
-        struct sim_link *l = &s->dir[i];
-        l->rate = (uint64_t)(c->mbit * vary * 1e6 / 8);
-        l->delay_us = (uint64_t)(c->rtt_ms * vary_rtt * 1000 / 2);
-        l->jitter_us = (uint64_t)(c->jitter_ms * 1000);
-        l->loss = c->loss;
-        l->greedy = true;
-        l->clock_drift = (sim_unit(s) - 0.5) * 2e-4;
-    }
-    return s;
+    return sim_full_links(seed, c->mbit, c->rtt_ms, c->jitter_ms, c->loss);
 }
 
 /* All but one in twenty traces keep the bounds. */

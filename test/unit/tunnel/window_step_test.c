@@ -37,20 +37,11 @@ static double quantile(double *of, int percent)
     return of[TRACES * percent / 100];
 }
 
-/* Each seed its own rate and round trip, and its own moment. */
+/* Full for some time already, each seed its own. */
 static struct sim *full_link(const struct link *c, uint32_t seed, uint64_t bucket)
 {
-    struct sim *s = sim_new(seed);
-    double vary = 0.8 + 0.4 * sim_unit(s), vary_rtt = 0.8 + 0.4 * sim_unit(s);
-    for (int i = 0; i < 2; i++) {
-        struct sim_link *l = &s->dir[i];
-        l->rate = (uint64_t)(c->mbit * vary * 1e6 / 8);
-        l->delay_us = (uint64_t)(c->rtt_ms * vary_rtt * 1000 / 2);
-        l->jitter_us = (uint64_t)(c->jitter_ms * 1000);
-        l->bucket_bytes = bucket;
-        l->greedy = true;
-        l->clock_drift = (sim_unit(s) - 0.5) * 2e-4;
-    }
+    struct sim *s = sim_full_links(seed, c->mbit, c->rtt_ms, c->jitter_ms, 0);
+    s->dir[0].bucket_bytes = s->dir[1].bucket_bytes = bucket;
     uint64_t until_us = s->now_us + 5000000 + sim_random(s) % 1000000;
     while (s->now_us < until_us)
         assert_true(sim_step(s));
