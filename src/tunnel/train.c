@@ -14,6 +14,7 @@ enum {
     DOUBT_US = 500,                           /* delays are not known better */
     CLEAR_MIN_US = 10000, CLEAR_SAMPLES = 4,
     SLOW_PACKET_US = 3000,                    /* a queue of such packets comes and goes by itself */
+    LITTLE = 300, LITTLE_US = 8000000, QUICK_PACKETS = 2,
     BELOW_US = 700,                           /* and a third of a packet's time: so much less than ever before is no chance */
     STOOD_TRIPS = 8, CALM_TRIPS = 4, NEXT_TRIPS = 2, PROOF_TRIPS = 3,
     WAIT_FIRST_US = 500000, WAIT_MAX_US = 2000000, LIED_US = 8000000,
@@ -139,8 +140,23 @@ static int64_t older_base(const struct window *w)
     return least;
 }
 
+/*
+ * Where a packet takes milliseconds, its own time shows what the path carries, if the base is that of small packets.
+ * @return true: some in a row took less than half of what they would at the pace
+ */
+static bool packets_are_quick(struct window *w, uint64_t bytes, uint64_t now_us)
+{
+    struct train *t = &w->train;
+    int64_t later = w->delay_us - measure_base(w);
+    if (bytes <= LITTLE && later < DOUBT_US)
+        t->little_us = now_us;
+    if (bytes >= WINDOW_PACKET * 3 / 4)
+        t->quick = (uint64_t)later < bytes * 1000000 / w->pace / 2 ? t->quick + 1 : 0;
+    return t->quick >= QUICK_PACKETS && t->little_us != 0 && now_us < t->little_us + LITTLE_US;
+}
+
 /* @return true: a queue stood and has gone, so the path became faster; or a single packet takes less than ever */
-static bool queue_has_gone(struct window *w, uint64_t now_us)
+static bool queue_has_gone(struct window *w, uint64_t bytes, uint64_t now_us)
 {
     struct train *t = &w->train;
     uint64_t queue = measure_queue(w), rtt = measure_min_rtt(w), packet = WINDOW_PACKET * UINT64_C(1000000) / w->pace;
@@ -158,15 +174,16 @@ static bool queue_has_gone(struct window *w, uint64_t now_us)
     uint64_t evidence = rtt / 2 < CLEAR_MIN_US ? CLEAR_MIN_US : rtt / 2;
     bool clear = packet < SLOW_PACKET_US && now_us >= t->calm_us && now_us - t->clear_us > evidence && t->clear > CLEAR_SAMPLES;
     bool below = w->bases > 1 && w->delay_us + (int64_t)(packet / 3) + BELOW_US < older_base(w);
-    return now_us < t->stood_until_us && (clear || below);
+    bool quick = packets_are_quick(w, bytes, now_us);
+    return now_us < t->stood_until_us && (clear || below || quick);
 }
 
-bool train_hear(struct window *w, uint64_t now_us)
+bool train_hear(struct window *w, uint64_t bytes, uint64_t now_us)
 {
     struct train *t = &w->train;
     if (w->pace == 0)
         return false;
-    bool gone = queue_has_gone(w, now_us);
+    bool gone = queue_has_gone(w, bytes, now_us);
     prove(w, now_us);
     if (t->state == TRAIN_WAITS && now_us > t->since_us + TOGETHER_US)
         finish(t);

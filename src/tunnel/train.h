@@ -3,9 +3,10 @@
  *
  * When a path becomes faster its queue disappears, and delay says no more than that: the pace would have to be raised bit by bit, and each time
  * watched for a round trip. A train says more: many bytes sent at once arrive so much later than few as they need at the slowest place (packet
- * dispersion: Dovrolis, Ramanathan and Moore, 2004; but of the end's delay, for a phone hands on whole messages). So when a queue that stood has gone
- * without our doing, though more is waiting, one goes: a quarter of a round trip's bytes. If the path seems more than twice as fast, a second one of a
- * whole round trip's asks again, more exactly. Each makes the queue longer by its own time should the path be no faster.
+ * dispersion: Dovrolis, Ramanathan and Moore, 2004; but of the end's delay, for a phone hands on whole messages). So one goes when a queue that stood has
+ * gone for half a round trip without our doing, though more is waiting; or when packets that took milliseconds take less than half of that: a quarter of
+ * a round trip's bytes. If the path seems more than twice as fast, a second one of a whole round trip's asks again, more exactly. Each makes the queue
+ * longer by its own time should the path be no faster.
  *
  * It is not simply believed: a shaper with a token bucket lets any train pass that fits the bucket. So the second train is as long as the harm it may do;
  * for three round trips the window is at most four times what arrives; and when there is a queue meanwhile, no train goes for eight seconds. A path ten
@@ -32,6 +33,8 @@ struct train {
     uint64_t stood_until_us;         /* that a queue stood counts so long */
     uint64_t calm_us;                /* before it a queue may have gone by our own doing */
     uint64_t clear_us, clear;        /* since when no delay shows a queue; delays since then */
+    uint64_t little_us;              /* when a small packet showed the base */
+    uint32_t quick;                  /* packets in a row that took less time than one takes at the pace */
 };
 
 void train_init(struct train *t);
@@ -39,8 +42,8 @@ void train_init(struct train *t);
 uint64_t train_room(const struct window *w, uint64_t now_us);
 /** So many bytes go. @return those of them that are the train's, which the pace does not count */
 uint64_t train_take(struct window *w, uint64_t bytes, uint64_t now_us);
-/** Something was acknowledged, and its delay measured. @return true: the pace is what the train said */
-bool train_hear(struct window *w, uint64_t now_us);
+/** Something was acknowledged, and its delay measured. @param bytes of the newest flight of it @return true: the pace is what the train said */
+bool train_hear(struct window *w, uint64_t bytes, uint64_t now_us);
 /** What it said is the pace, but not proved yet. */
 bool train_is_tried(const struct window *w);
 

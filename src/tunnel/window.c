@@ -198,9 +198,11 @@ bool window_on_report(struct window *w, uint64_t total, uint64_t arrived, uint32
     stall_hear(w, now_us);
     if (w->pace > WINDOW_FAST && w->sent - w->acked >= w->size && w->next_us < now_us)
         w->next_us = now_us; /* it was not we who were late */
-    uint64_t newly = total - w->acked, sent_us = 0;
+    uint64_t newly = total - w->acked, sent_us = 0, newest = 0;
     while (w->count > 0 && w->record[w->head].end <= total) {
         sent_us = w->record[w->head].sent_us;
+        newest = w->record[w->head].end - w->passed;
+        w->passed = w->record[w->head].end;
         w->head = (w->head + 1) % WINDOW_RECORDS;
         w->count--;
     }
@@ -222,7 +224,7 @@ bool window_on_report(struct window *w, uint64_t total, uint64_t arrived, uint32
             time_round(w);
         w->round_any = true;
         w->stall.unmeasured = false;
-        if (train_hear(w, now_us)) {
+        if (train_hear(w, newest, now_us)) {
             choose_size(w);
             begin_round(w, now_us);
             time_round(w);

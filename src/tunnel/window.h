@@ -104,6 +104,7 @@ struct window {
     bool neighbour;              /* somebody else fills the path's queue */
     bool dipping;
     struct window_record record[WINDOW_RECORDS];
+    uint64_t passed;             /* where the newest flight that was acknowledged ended */
     uint32_t head, count;
 };
 

@@ -21,6 +21,7 @@ enum {
     SIM_STEP_US = 100,
     SIM_PACKET = 1504,   /* a packet and its frame */
     SIM_AROUND = 90,     /* bytes around a message on the wire: TLS, websocket, TCP, IP */
+    SIM_LITTLE = 60,     /* a small packet and its frame */
     SIM_DATAGRAM = 1500, /* on the wire, and as the window counts */
     SIM_RING = 1 << 15,
 };
@@ -50,6 +51,7 @@ struct sim_link { /* one direction, and the end that sends into it */
     struct window window;
     struct acker acker; /* of what this end receives */
     bool greedy;
+    uint64_t little_every_us, little_us; /* a ping, an acknowledgement of TCP: a message of little, not held up by the pace; 0: never. The next one */
     bool datagrams;
     uint64_t dropped;
     uint64_t busy_us;           /* what a message of a greedy sender takes longer, without any queue: a phone that is busy */
@@ -238,7 +240,11 @@ static inline void sim_send(struct sim *s, int i)
     }
     if (!l->greedy)
         l->source += l->source_rate * SIM_STEP_US / 1e6;
-    double waiting = l->greedy ? 1e9 : l->source;
+    if (l->little_every_us > 0 && s->now_us >= l->little_us && window_room_for_little(&l->window, s->now_us) > 0) {
+        l->little_us = s->now_us + l->little_every_us;
+        m.data = SIM_LITTLE;
+    }
+    double waiting = l->greedy && m.data == 0 ? 1e9 : l->source;
     while (waiting >= SIM_PACKET && m.data < 64 * 1024) {
         if (window_room(&l->window, s->now_us) <= m.data) {
             window_is_full(&l->window, s->now_us);

