@@ -43,7 +43,7 @@ as_root() {
 }
 
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
-# Not by a pipe into `grep -q`, which ends at its match: what still writes then fails, and under pipefail so does the answer, now and then.
+# Not by a pipe into `grep -q`, which ends at its match: what still writes then fails, and under pipefail so does the answer.
 installable() { [[ $(apt-cache policy "$1" 2>/dev/null) =~ Candidate:\ [^\(] ]]; }
 
 apt_updated=no

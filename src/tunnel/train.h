@@ -10,8 +10,8 @@
  *
  * It is not simply believed: a shaper with a token bucket lets any train pass that fits the bucket. So the second train is as long as the harm it may do;
  * for three round trips the window is at most four times what arrives; and when there is a queue meanwhile, no train goes for eight seconds. A path ten
- * times faster is known and used about two round trips after the first news of it, which themselves take one, and with a token bucket the lag is the
- * same with trains and without (test/unit/tunnel/window_step_test.c). Part of window.h; pure.
+ * times faster is known and used about two round trips after the first news of it, which themselves take one; what it still costs behind a token bucket
+ * is in docs/PERFORMANCE.md (test/unit/tunnel/window_step_test.c measures both). Part of window.h; pure.
  */
 #ifndef TETHER_TUNNEL_TRAIN_H
 #define TETHER_TUNNEL_TRAIN_H

@@ -123,7 +123,7 @@ static void ten_times_faster_is_used_two_round_trips_after_the_news(void **state
     }
 }
 
-static void ten_times_slower_is_known_at_the_news(void **state)
+static void ten_times_slower_is_known_two_round_trips_after_the_news(void **state)
 {
     static const struct link all[] = {{"20 to 2 Mbit/s, 40 ms", 20, 40, 0, false}, {"100 to 10 Mbit/s, 20 ms", 100, 20, 0.5, true}};
     (void)state;
@@ -198,7 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ten_times_faster_is_used_two_round_trips_after_the_news),
-        cmocka_unit_test(ten_times_slower_is_known_at_the_news),
+        cmocka_unit_test(ten_times_slower_is_known_two_round_trips_after_the_news),
         cmocka_unit_test(a_token_bucket_is_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
