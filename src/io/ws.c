@@ -131,12 +131,12 @@ static void on_handle_closed(uv_handle_t *handle)
 {
     struct ws *ws = handle->data;
     if (handle == (uv_handle_t *)ws->stream)
-        ws->stream = NULL;
+        ws->stream = ws->out.stream = NULL;
     if (--ws->open_handles > 0)
         return;
     if (ws->events != NULL && ws->events->closed != NULL)
         ws->events->closed(ws->ctx, ws->close_code, ws->close_reason);
-    ws_out_free(ws);
+    ws_out_free(&ws->out);
     wslay_event_context_free(ws->wslay);
     free(ws);
 }
@@ -196,6 +196,7 @@ struct ws *ws_alloc(struct io_loop *loop, struct stream *take_stream, bool serve
     }
     ws->stream = take_stream;
     ws->stream->tcp.data = ws;
+    ws_out_use(ws, &ws->out, ws->stream);
     ws->open_handles = 2;
     ws_alive_init(ws);
     uv_timer_init(io_loop_uv(loop), &ws->timer);
@@ -211,7 +212,6 @@ struct ws *ws_adopt(struct io_loop *loop, struct stream *take_stream)
     ws->state = WS_OPEN;
     ws_name_peer(&ws->stream->tcp, ws->peer, sizeof ws->peer);
     ws_tune_tcp(&ws->stream->tcp);
-    ws_out_watch(ws);
     return ws;
 }
 

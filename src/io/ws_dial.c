@@ -71,7 +71,7 @@ static void through(struct ws *ws)
     else if (stream_secure(ws->stream, k->way.tls, k->url.host, on_secure) < 0)
         give_up(ws, "out of memory");
     else if (ws->state != WS_CLOSED)
-        ws_out_watch(ws);
+        ws_out_use(ws, &ws->out, ws->stream);
 }
 
 /* --- the proxy --- */
@@ -162,6 +162,7 @@ static int fresh_stream(struct ws *ws)
     stream_close(ws->stream, NULL);
     stream->tcp.data = ws;
     ws->stream = stream;
+    ws_out_use(ws, &ws->out, stream);
     return 0;
 }
 

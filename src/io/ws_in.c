@@ -35,7 +35,7 @@ static ssize_t on_wslay_recv(wslay_event_context_ptr ctx, uint8_t *buf, size_t l
 static ssize_t on_wslay_send(wslay_event_context_ptr ctx, const uint8_t *data, size_t len, int flags, void *user_data)
 {
     (void)flags;
-    if (ws_out_put(user_data, data, len, NULL, 0) < 0) {
+    if (ws_out_put(&((struct ws *)user_data)->out, data, len, NULL, 0) < 0) {
         wslay_event_set_error(ctx, WSLAY_ERR_CALLBACK_FAILURE);
         return -1;
     }

@@ -16,15 +16,20 @@ enum { BLOCK = 64 * 1024, MASK_STEP = 64 * 1024 };
 
 struct ws_block {
     uv_write_t req;
-    struct ws *ws;
+    struct ws_out *out;
     struct ws_block *next;
     size_t len;
     uint8_t data[BLOCK];
 };
 
+size_t ws_out_backlog(const struct ws_out *out)
+{
+    return out->bytes + (out->stream != NULL ? stream_queued(out->stream) : 0);
+}
+
 size_t ws_backlog(const struct ws *ws)
 {
-    return ws->out.bytes + (ws->stream != NULL ? stream_queued(ws->stream) : 0);
+    return ws_out_backlog(&ws->out);
 }
 
 size_t ws_high_water(void)
@@ -32,14 +37,15 @@ size_t ws_high_water(void)
     return WS_HIGH_WATER;
 }
 
-static void fly(struct ws *ws);
+static void fly(struct ws_out *out);
 
 /* The kernel has taken something. */
-static void after_write(struct ws *ws)
+static void after_write(struct ws_out *out)
 {
-    fly(ws);
-    if (ws->out.was_high && ws_backlog(ws) <= WS_HIGH_WATER / 2) {
-        ws->out.was_high = false;
+    struct ws *ws = out->ws;
+    fly(out);
+    if (out->was_high && ws_out_backlog(out) <= WS_HIGH_WATER / 2) {
+        out->was_high = false;
         if (ws->events->drained != NULL && ws->state == WS_OPEN)
             ws->events->drained(ws->ctx);
     }
@@ -49,36 +55,38 @@ static void after_write(struct ws *ws)
 static void on_written(uv_write_t *req, int status)
 {
     struct ws_block *b = (struct ws_block *)req;
-    struct ws *ws = b->ws;
+    struct ws_out *out = b->out;
+    struct ws *ws = out->ws;
     free(b);
-    ws->out.flying = NULL;
+    out->flying = NULL;
     if (ws->state == WS_CLOSED)
         return;
     if (status < 0) {
         ws_finish(ws, WS_CLOSE_ABNORMAL, uv_strerror(status));
         return;
     }
-    after_write(ws);
+    after_write(out);
 }
 
 static void on_stream_drained(struct stream *stream)
 {
     struct ws *ws = stream->tcp.data;
     if (ws->state == WS_OPEN || ws->state == WS_CLOSING)
-        after_write(ws);
+        after_write(&ws->out);
 }
 
-void ws_out_watch(struct ws *ws)
+void ws_out_use(struct ws *ws, struct ws_out *out, struct stream *stream)
 {
-    stream_on_drained(ws->stream, on_stream_drained);
+    out->ws = ws;
+    out->stream = stream;
+    stream_on_drained(stream, on_stream_drained);
 }
 
 /* Give libuv the next block. */
-static void fly(struct ws *ws)
+static void fly(struct ws_out *out)
 {
-    struct ws_out *out = &ws->out;
     struct ws_block *b = out->first;
-    if (b == NULL || out->flying != NULL || ws->state == WS_CLOSED)
+    if (b == NULL || out->flying != NULL || out->ws->state == WS_CLOSED)
         return;
     out->first = b->next;
     if (out->first == NULL)
@@ -86,18 +94,17 @@ static void fly(struct ws *ws)
     out->bytes -= b->len;
     out->flying = b;
     uv_buf_t buf = uv_buf_init((char *)b->data, (unsigned)b->len);
-    int failed = stream_write(ws->stream, &b->req, &buf, 1, on_written);
+    int failed = stream_write(out->stream, &b->req, &buf, 1, on_written);
     if (failed) {
         free(b);
         out->flying = NULL;
-        ws_finish(ws, WS_CLOSE_ABNORMAL, uv_strerror(failed));
+        ws_finish(out->ws, WS_CLOSE_ABNORMAL, uv_strerror(failed));
     }
 }
 
 /* Room at the end for len bytes in blocks, so that appending cannot fail half way. */
-static int reserve(struct ws *ws, size_t len)
+static int reserve(struct ws_out *out, size_t len)
 {
-    struct ws_out *out = &ws->out;
     struct ws_block *tail = NULL, *chain = NULL;
     size_t room = out->last != NULL ? BLOCK - out->last->len : 0;
     for (; room < len; room += BLOCK) {
@@ -109,7 +116,7 @@ static int reserve(struct ws *ws, size_t len)
             }
             return -ENOMEM;
         }
-        b->ws = ws;
+        b->out = out;
         b->next = NULL;
         b->len = 0;
         if (chain == NULL)
@@ -142,23 +149,23 @@ static void append(struct ws_out *out, const uint8_t *data, size_t len)
     }
 }
 
-int ws_out_put(struct ws *ws, const uint8_t *head, size_t head_len, const uint8_t *body, size_t body_len)
+int ws_out_put(struct ws_out *out, const uint8_t *head, size_t head_len, const uint8_t *body, size_t body_len)
 {
-    struct ws_out *out = &ws->out;
+    struct ws *ws = out->ws;
     size_t total = head_len + body_len, sent = 0;
     if (ws->state == WS_CLOSED)
         return -EPIPE;
-    if (ws_backlog(ws) + total > WS_BACKLOG_MAX)
+    if (ws_out_backlog(out) + total > WS_BACKLOG_MAX)
         return -ENOBUFS;
     if (!out->corked && out->flying == NULL && out->first == NULL) {
         uv_buf_t bufs[2] = {uv_buf_init((char *)(uintptr_t)head, (unsigned)head_len),
                             uv_buf_init((char *)(uintptr_t)body, (unsigned)body_len)};
-        int n = stream_try_write(ws->stream, bufs, body_len > 0 ? 2 : 1);
+        int n = stream_try_write(out->stream, bufs, body_len > 0 ? 2 : 1);
         sent = n > 0 ? (size_t)n : 0; /* an error shows again below, where it has its callback */
     }
     if (sent == total)
         return 0;
-    if (reserve(ws, total - sent) < 0) {
+    if (reserve(out, total - sent) < 0) {
         if (sent > 0) /* a cut frame cannot be mended */
             ws_finish(ws, WS_CLOSE_ABNORMAL, "out of memory");
         return -ENOMEM;
@@ -169,9 +176,9 @@ int ws_out_put(struct ws *ws, const uint8_t *head, size_t head_len, const uint8_
     }
     if (sent < total)
         append(out, body + (sent - head_len), total - sent);
-    out->was_high = out->was_high || ws_backlog(ws) > WS_HIGH_WATER;
+    out->was_high = out->was_high || ws_out_backlog(out) > WS_HIGH_WATER;
     if (!out->corked)
-        fly(ws);
+        fly(out);
     return 0;
 }
 
@@ -183,17 +190,17 @@ void ws_cork(struct ws *ws)
 void ws_uncork(struct ws *ws)
 {
     ws->out.corked = false;
-    fly(ws);
+    fly(&ws->out);
 }
 
-void ws_out_free(struct ws *ws)
+void ws_out_free(struct ws_out *out)
 {
-    for (struct ws_block *b = ws->out.first, *next; b != NULL; b = next) {
+    for (struct ws_block *b = out->first, *next; b != NULL; b = next) {
         next = b->next;
         free(b);
     }
-    ws->out.first = ws->out.last = NULL;
-    ws->out.bytes = 0;
+    out->first = out->last = NULL;
+    out->bytes = 0;
 }
 
 /* --- frames --- */
@@ -224,15 +231,15 @@ static size_t put_header(uint8_t *out, enum ws_opcode opcode, size_t len, bool m
  * A key for one frame, of strong randomness (RFC 6455 section 5.3). Drawn for many frames at once: to wake the generator for each
  * took a fifth of the time that a relay, woken for one small packet, needs to pass it on.
  */
-static int next_mask(struct ws_out *out, uint8_t ret_mask[4])
+static int next_mask(struct ws_masks *masks, uint8_t ret_mask[4])
 {
-    if (out->masks_left == 0) {
-        if (RAND_bytes(out->masks, sizeof out->masks) != 1)
+    if (masks->left == 0) {
+        if (RAND_bytes(masks->bytes, sizeof masks->bytes) != 1)
             return -EIO;
-        out->masks_left = sizeof out->masks;
+        masks->left = sizeof masks->bytes;
     }
-    out->masks_left -= 4;
-    memcpy(ret_mask, out->masks + out->masks_left, 4);
+    masks->left -= 4;
+    memcpy(ret_mask, masks->bytes + masks->left, 4);
     return 0;
 }
 
@@ -243,7 +250,7 @@ static int send_masked(struct ws *ws, enum ws_opcode opcode, const uint8_t *data
     uint64_t wide, word;
     if (ws_backlog(ws) + WS_HEADER_MAX + len > WS_BACKLOG_MAX)
         return -ENOBUFS;
-    if (next_mask(&ws->out, mask) < 0)
+    if (next_mask(&ws->masks, mask) < 0)
         return -EIO;
     memcpy(mask + 4, mask, 4);
     memcpy(&wide, mask, 8);
@@ -259,7 +266,7 @@ static int send_masked(struct ws *ws, enum ws_opcode opcode, const uint8_t *data
         }
         for (; i < n; i++)
             step[at + i] = data[i] ^ mask[i & 3];
-        int failed = ws_out_put(ws, step, at + n, NULL, 0);
+        int failed = ws_out_put(&ws->out, step, at + n, NULL, 0);
         if (failed) {
             ws_finish(ws, WS_CLOSE_ABNORMAL, "out of memory"); /* a cut frame cannot be mended */
             return failed;
@@ -278,5 +285,5 @@ int ws_send(struct ws *ws, enum ws_opcode opcode, const uint8_t *data, size_t le
         return -EPIPE;
     if (!ws->server)
         return send_masked(ws, opcode, data, len);
-    return ws_out_put(ws, header, put_header(header, opcode, len, false), data, len);
+    return ws_out_put(&ws->out, header, put_header(header, opcode, len, false), data, len);
 }

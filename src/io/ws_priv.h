@@ -44,15 +44,21 @@ struct ws_connecting {
     char buf[HTTP_HEAD_MAX];
 };
 
-/** Bytes that wait for the kernel, in blocks; one is being written at a time. */
+/** What goes out on one stream: bytes that wait for the kernel, in blocks; one is being written at a time. */
 struct ws_out {
+    struct ws *ws;
+    struct stream *stream;         /* NULL: gone */
     struct ws_block *flying;       /* libuv has it */
     struct ws_block *first, *last; /* behind it; only the last has room */
     size_t bytes;                  /* in first..last */
     bool was_high;
     bool corked;                   /* wait for more */
-    uint8_t masks[128];            /* randomness in stock: masking keys of frames to come */
-    size_t masks_left;             /* bytes of it not used yet, from the front */
+};
+
+/** Randomness in stock: masking keys of frames to come. */
+struct ws_masks {
+    uint8_t bytes[128];
+    size_t left; /* not used yet, from the front */
 };
 
 /** Where in a frame the incoming stream is. */
@@ -82,6 +88,7 @@ struct ws {
     void *ctx;
     wslay_event_context_ptr wslay;
     struct ws_out out;
+    struct ws_masks masks;
     struct ws_in in;
     uint32_t ping_ms, dead_ms; /* silence after which it is asked for a sign of life, and given up */
     int close_code; /* the first cause; 0: none yet */
@@ -123,10 +130,12 @@ void ws_alive_start(struct ws *ws);
 /* ws_out.c */
 
 /** Send bytes as they are: now what the kernel takes, the rest later. @return 0; -ENOBUFS, -ENOMEM: nothing was sent */
-int ws_out_put(struct ws *ws, const uint8_t *head, size_t head_len, const uint8_t *body, size_t body_len);
-void ws_out_free(struct ws *ws);
-/** Hear of what the stream took but could not pass on. */
-void ws_out_watch(struct ws *ws);
+int ws_out_put(struct ws_out *out, const uint8_t *head, size_t head_len, const uint8_t *body, size_t body_len);
+/** Bytes put there that the kernel has not taken. */
+size_t ws_out_backlog(const struct ws_out *out);
+void ws_out_free(struct ws_out *out);
+/** Go out on this stream from now on, and hear of what it took but could not pass on. */
+void ws_out_use(struct ws *ws, struct ws_out *out, struct stream *stream);
 
 /* ws_in.c */
 
