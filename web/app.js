@@ -150,7 +150,7 @@
 
   function connect(once) {
     failure = null;
-    relay.send({ type: "connect", laptop: urls.laptop, server: urls.server, once: once });
+    relay.send({ type: "connect", laptop: urls.laptop, server: urls.server, once: once, feed: isLaptopPage() && !told.plain });
     show();
   }
 

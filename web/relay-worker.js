@@ -5,16 +5,22 @@
  * The two ends speak TLS through us: a lost or repeated message would break it. So the legs are a pair. They open together, what comes
  * before the other leg is open waits (bounded), and when one closes, the other is closed too and both start afresh.
  *
- * In:  {type: "connect", laptop, server, once}, {type: "retry"}, {type: "close"}
+ * A leg's feed: each message costs a browser an event, a buffer of fresh memory and its disposal. A body that is read into the same buffer again
+ * and again costs half. So where the browser can, and the ends' messages are pieces of a stream anyway (not with --plain), we ask the leg's address by
+ * fetch as well, with a token that names the websocket. The body begins with a word. That it came shows that nobody on the way holds bodies back; we say it on
+ * the websocket, the end says it too as its last message there, and sends all that follows by the body. Failing any of this, messages it is.
+ *
+ * In:  {type: "connect", laptop, server, once, feed}, {type: "retry"}, {type: "close"}
  * Out: {type: "state", laptop, server, failure}, {type: "counters", up, down, waiting}
  */
 "use strict";
 
 var TetherRelay = function (report) {
   var BACKOFF_MIN_MS = 500, BACKOFF_MAX_MS = 15000, STEADY_MS = 5000, CONNECT_MS = 8000, FRESH_MS = 1000, COUNT_MS = 500;
+  var FEED_WORD = "feed", FEED_BUFFER = 256 * 1024, FEED_TURN = 1024 * 1024, FEED_END_MS = 1000;
   var EARLY_MAX = 256 * 1024, STUCK = 64 * 1024 * 1024, LOOK_EVERY = 4 * 1024 * 1024, OTHER_LEG = 4004;
 
-  var urls = null, once = false, pair = null, backoff = BACKOFF_MIN_MS, retryTimer = 0, dropped = 0;
+  var urls = null, once = false, feeds = false, pair = null, backoff = BACKOFF_MIN_MS, retryTimer = 0, dropped = 0;
   var up = 0, down = 0; /* bytes: from the laptop, to the laptop */
 
   /* Text counts by characters, without encoding it anew: what travels as text is base64, one byte each. */
@@ -23,8 +29,11 @@ var TetherRelay = function (report) {
   }
 
   function open(which) {
-    var leg = { which: which, socket: null, state: "connecting", early: [], earlyBytes: 0, wasOpen: false, code: 0, reason: "" };
-    leg.socket = new WebSocket(urls[which]);
+    var leg = { which: which, socket: null, state: "connecting", early: [], earlyBytes: 0, wasOpen: false, code: 0, reason: "", feed: null };
+    var url = urls[which], token = feeds ? drawToken() : "";
+    if (token) url += (url.indexOf("?") < 0 ? "?" : "&") + "feed=" + token;
+    leg.socket = new WebSocket(url);
+    if (token) leg.feed = { url: url.replace(/^ws/, "http"), state: "none", abort: null, reader: null, sinceTurn: 0, whenEnded: null };
     leg.socket.binaryType = "arraybuffer";
     return leg;
   }
@@ -38,11 +47,14 @@ var TetherRelay = function (report) {
     });
   }
 
-  /* The hot path: no allocation, no postMessage. What waits is looked at every few megabytes: a timer would come too late here. */
+  /*
+   * The hot path: no allocation, no postMessage. What waits is looked at every few megabytes: a timer would come too late here.
+   * A view lies in a buffer that is read into again; send() has copied it when it returns.
+   */
   function wire(mine, from, to, count) {
     var target = to.socket, unseen = 0;
-    from.socket.onmessage = function (event) {
-      var data = event.data, bytes = size(data);
+    function pass(data) {
+      var bytes = size(data);
       count(bytes);
       if (target.readyState === 1) {
         target.send(data);
@@ -57,8 +69,17 @@ var TetherRelay = function (report) {
         dropped++;
         return;
       }
-      to.early.push(data);
+      to.early.push(ArrayBuffer.isView(data) ? data.slice() : data);
       to.earlyBytes += bytes;
+    }
+    from.socket.onmessage = function (event) {
+      var data = event.data;
+      if (data === FEED_WORD && from.feed && from.feed.state === "asked") {
+        from.feed.state = "on";
+        drink(mine, from, pass, new ArrayBuffer(FEED_BUFFER));
+      } else {
+        pass(data);
+      }
     };
     from.socket.onopen = function () {
       if (pair !== mine) return;
@@ -69,13 +90,92 @@ var TetherRelay = function (report) {
       from.earlyBytes = 0;
       if (to.state === "up") mine.upSince = Date.now();
       tell(null);
+      if (from.feed) askFeed(mine, from);
     };
     from.socket.onclose = function (event) {
       from.state = "closed";
       from.code = event.code;
       from.reason = event.reason;
-      end(mine, from);
+      afterFeed(from, function () { end(mine, from); });
     };
+  }
+
+  /* --- a leg's feed --- */
+
+  function drawToken() {
+    if (typeof fetch !== "function" || typeof ReadableStreamBYOBReader !== "function" || typeof AbortController !== "function") return "";
+    return Array.prototype.map.call(crypto.getRandomValues(new Uint8Array(16)), function (byte) {
+      return (byte + 256).toString(16).slice(1);
+    }).join("");
+  }
+
+  /* Whatever goes wrong before the end's last message: the websocket goes on. */
+  function askFeed(mine, leg) {
+    var feed = leg.feed;
+    feed.abort = new AbortController();
+    fetch(feed.url, { cache: "no-store", credentials: "omit", signal: feed.abort.signal }).then(function (answer) {
+      if (!answer.ok) throw new Error("no feed");
+      feed.reader = answer.body.getReader({ mode: "byob" });
+      return feed.reader.read(new Uint8Array(FEED_WORD.length));
+    }).then(function (first) {
+      if (first.done || String.fromCharCode.apply(null, first.value) !== FEED_WORD) throw new Error("not a feed");
+      if (pair !== mine || leg.socket.readyState !== 1) return;
+      feed.state = "asked";
+      leg.socket.send(FEED_WORD);
+    }).catch(function () {
+      if (feed.state === "none") dropFeed(leg);
+    });
+  }
+
+  function dropFeed(leg) {
+    if (leg.feed && leg.feed.abort) leg.feed.abort.abort();
+  }
+
+  function drink(mine, leg, pass, buffer) {
+    var feed = leg.feed;
+    feed.reader.read(new Uint8Array(buffer)).then(function (result) {
+      if (result.done) {
+        feedEnded(mine, leg, "feed ended");
+        return;
+      }
+      pass(result.value);
+      feed.sinceTurn += result.value.byteLength;
+      if (feed.sinceTurn < FEED_TURN) {
+        drink(mine, leg, pass, result.value.buffer);
+      } else { /* while there is more, reads are answered without a turn of the event loop: others want one, too */
+        feed.sinceTurn = 0;
+        turn(function () { drink(mine, leg, pass, result.value.buffer); });
+      }
+    }).catch(function () { feedEnded(mine, leg, "feed broke"); });
+  }
+
+  var turns = null, turnsAsked = [];
+  function turn(then) {
+    if (!turns) {
+      turns = new MessageChannel();
+      turns.port1.onmessage = function () { turnsAsked.shift()(); };
+    }
+    turnsAsked.push(then);
+    turns.port2.postMessage(0);
+  }
+
+  /* What the end says by closing its websocket is worth more than that its feed ended, and the two come in any order. */
+  function feedEnded(mine, leg, words) {
+    var feed = leg.feed;
+    if (feed.state !== "on") return;
+    feed.state = "ended";
+    if (feed.whenEnded) feed.whenEnded();
+    else setTimeout(function () { if (pair === mine && leg.state === "up") giveUp(mine, leg, words); }, FEED_END_MS);
+  }
+
+  /* What came by the feed before the websocket was closed is passed on first. */
+  function afterFeed(leg, then) {
+    if (!leg.feed || leg.feed.state !== "on") {
+      then();
+      return;
+    }
+    var timer = setTimeout(function () { leg.feed.whenEnded = null; leg.feed.state = "ended"; then(); }, FEED_END_MS);
+    leg.feed.whenEnded = function () { clearTimeout(timer); then(); };
   }
 
   /* A leg ended: the pair has ended. Codes of our own are passed on, so that both ends learn why. */
@@ -83,11 +183,13 @@ var TetherRelay = function (report) {
     if (pair !== mine) return;
     pair = null;
     clearTimeout(mine.timeout);
+    dropFeed(leg);
     var own = leg.code >= 4000 && leg.code <= 4999 && leg.code !== OTHER_LEG;
     var other = leg === mine.laptop ? mine.server : mine.laptop;
     try {
       other.socket.close(own ? leg.code : OTHER_LEG, own ? leg.reason : "other leg closed");
     } catch (error) { /* not open yet: it is given up all the same */ }
+    dropFeed(other);
     if (mine.upSince && Date.now() - mine.upSince > STEADY_MS) backoff = BACKOFF_MIN_MS;
     /* once: the first try of the laptop decides whether the browser allows it at all */
     var again = !!urls && (!once || !!mine.upSince || leg.which === "server");
@@ -138,6 +240,7 @@ var TetherRelay = function (report) {
     [old.laptop, old.server].forEach(function (leg) {
       leg.socket.onmessage = leg.socket.onclose = leg.socket.onopen = null;
       leg.socket.close(1000, words);
+      dropFeed(leg);
     });
   }
 
@@ -152,6 +255,7 @@ var TetherRelay = function (report) {
         hangUp("new addresses");
         urls = { laptop: order.laptop, server: order.server };
         once = !!order.once;
+        feeds = !!order.feed;
         backoff = BACKOFF_MIN_MS;
         connect();
       } else if (order.type === "retry") { /* the page came back to life: wait neither for the timer nor for a dead attempt */

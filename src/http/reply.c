@@ -53,10 +53,20 @@ static const char page_policy[] =
     "img-src 'self' data:; media-src 'self' data:; connect-src *; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'\r\n";
 
+/* The last is nginx's: it holds back the bodies of others otherwise. */
+static const char endless_fields[] = "Access-Control-Allow-Origin: *\r\nX-Accel-Buffering: no\r\n";
+
+static const char *cache_control(const struct http_reply *r)
+{
+    return r->endless ? "no-store, no-transform" : r->no_store ? "no-store" : "no-cache";
+}
+
 int http_reply_head(const struct http_reply *r, char *buf, size_t cap)
 {
     char type[128] = "", etag[96] = "";
-    if (r->type != NULL)
+    if (r->endless)
+        snprintf(type, sizeof type, "Content-Type: %s\r\n", r->type);
+    else if (r->type != NULL)
         snprintf(type, sizeof type, "Content-Type: %s\r\nContent-Length: %zu\r\n", r->type, r->body_len);
     if (r->etag != NULL)
         snprintf(etag, sizeof etag, "ETag: %s\r\n", r->etag);
@@ -64,12 +74,12 @@ int http_reply_head(const struct http_reply *r, char *buf, size_t cap)
                        "HTTP/1.1 %u %s\r\n"
                        "%s%s%s%s"
                        "Cache-Control: %s\r\n"
-                       "%s%s%s%s"
+                       "%s%s%s%s%s"
                        "X-Content-Type-Options: nosniff\r\n"
                        "Referrer-Policy: no-referrer\r\n\r\n",
                        r->status, http_reason(r->status), type, r->gzip ? "Content-Encoding: gzip\r\n" : "",
-                       r->varies ? "Vary: Accept-Encoding\r\n" : "", etag, r->no_store ? "no-store" : "no-cache",
-                       r->page ? page_policy : "", r->status == 405 ? "Allow: GET, HEAD\r\n" : "",
+                       r->varies ? "Vary: Accept-Encoding\r\n" : "", etag, cache_control(r),
+                       r->page ? page_policy : "", r->endless ? endless_fields : "", r->status == 405 ? "Allow: GET, HEAD\r\n" : "",
                        r->status != 426  ? ""
                        : r->keep_alive   ? "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                                          : "Upgrade: websocket\r\nConnection: Upgrade, close\r\nSec-WebSocket-Version: 13\r\n",

@@ -18,6 +18,7 @@ struct http_reply {
     bool varies;        /**< the answer depends on Accept-Encoding */
     bool no_store;      /**< else no-cache: kept, but asked for again every time */
     bool page;          /**< a document of the web app: give it its Content-Security-Policy */
+    bool endless;       /**< the body goes on until the connection ends, for whatever page asks, and nobody on the way may keep or change it */
     bool keep_alive;
     unsigned minor;     /**< of the request */
 };

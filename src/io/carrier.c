@@ -179,7 +179,12 @@ static const char *wire_peer(void *wire)
     return ws_peer(wire);
 }
 
-static const struct carrier_wire ws_wire = {.send = wire_send, .congested = wire_congested, .close = wire_close, .peer = wire_peer};
+static bool wire_fed(void *wire)
+{
+    return ws_is_fed(wire);
+}
+
+static const struct carrier_wire ws_wire = {.send = wire_send, .congested = wire_congested, .close = wire_close, .peer = wire_peer, .fed = wire_fed};
 
 /* --- path operations --- */
 
@@ -332,6 +337,8 @@ struct carrier *carrier_open(struct io_loop *loop, struct ws *ws, struct tls_con
         return NULL;
     }
     ws_listen(ws, &ws_events, c);
+    if (tls != NULL) /* a stream of records needs no messages' bounds */
+        ws_allow_feed(ws);
     start(c);
     return c;
 }
@@ -383,6 +390,11 @@ struct carrier *carrier_of(struct path *path)
 uint64_t carrier_heard(const struct carrier *c)
 {
     return c->heard;
+}
+
+bool carrier_is_fed(const struct carrier *c)
+{
+    return !c->closing && c->wire->fed != NULL && c->wire->fed(c->wire_ctx);
 }
 
 void *carrier_wire_ctx(const struct carrier *c)

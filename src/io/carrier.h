@@ -63,6 +63,8 @@ struct carrier_wire {
     void (*batch)(void *wire, bool on);
     /** A ping of the wire's own was answered (tunnel/path.h: PATH_MARK). May be NULL. */
     void (*pong)(void *wire, uint64_t mark);
+    /** What is sent goes by a feed (ws.h). May be NULL: there is none. */
+    bool (*fed)(void *wire);
 };
 /** The same on another wire. What it receives is handed to carrier_receive(). @return NULL when memory is out */
 struct carrier *carrier_open_wire(struct io_loop *loop, const struct carrier_wire *ops, void *wire, struct tls_context *tls,
@@ -73,6 +75,8 @@ void carrier_receive(struct carrier *c, enum ws_opcode opcode, const uint8_t *da
 void carrier_settle(struct carrier *c);
 /** Messages so far that came from the far end for certain: they passed TLS. */
 uint64_t carrier_heard(const struct carrier *c);
+/** What is sent goes by a feed, not by messages (ws.h). */
+bool carrier_is_fed(const struct carrier *c);
 /** The wire it was opened on. */
 void *carrier_wire_ctx(const struct carrier *c);
 /** The wire is gone: the carrier ends here. */

@@ -146,7 +146,7 @@ static void send_reply(struct http_conn *c)
 static void upgrade(struct http_conn *c, const struct http_head *head, struct http_span key)
 {
     struct http_server *s = c->server;
-    char path[256], accept[HTTP_WS_ACCEPT_LEN + 1], answer[256];
+    char path[256], accept[HTTP_WS_ACCEPT_LEN + 1], answer[256], token[HTTP_FEED_TOKEN_LEN + 1];
     struct http_span target = http_target_path(head->target);
     snprintf(path, sizeof path, "%.*s", (int)(target.len < 255 ? target.len : 255), target.at);
     if (s->handlers->takes_websocket == NULL || !s->handlers->takes_websocket(s->ctx, path)) {
@@ -166,9 +166,25 @@ static void upgrade(struct http_conn *c, const struct http_head *head, struct ht
         return;
     }
     c->stream = NULL;
+    if (http_feed_token(head->target, token))
+        ws_feed_offer(ws, token, &s->feeds);
     s->handlers->websocket(s->ctx, path, ws);
     ws_start(ws, c->buf + head->len, c->have - head->len);
     close_conn(c);
+}
+
+/* The page of an open websocket asks for a second way down. @return false: it is an ordinary request */
+static bool give_feed(struct http_conn *c, const struct http_head *head)
+{
+    char token[HTTP_FEED_TOKEN_LEN + 1];
+    struct ws *ws = http_span_is(head->method, "GET") && http_feed_token(head->target, token) ? ws_feed_find(&c->server->feeds, token) : NULL;
+    if (ws == NULL)
+        return false;
+    stream_read_stop(c->stream);
+    ws_feed_answer(ws, c->stream);
+    c->stream = NULL;
+    close_conn(c);
+    return true;
 }
 
 /* --- requests --- */
@@ -183,6 +199,8 @@ static void answer(struct http_conn *c, const struct http_head *head)
         upgrade(c, head, key);
         return;
     }
+    if (wanted == HTTP_UPGRADE_NONE && !body && give_feed(c, head))
+        return;
     c->reply.minor = head->minor;
     c->reply.close = !http_keeps_alive(head) || wanted != HTTP_UPGRADE_NONE || body;
     if (wanted == HTTP_UPGRADE_VERSION)

@@ -24,6 +24,7 @@ struct http_server {
     struct stream_tls *tls; /* NULL: plain */
     struct list conns; /* not upgraded ones */
     size_t conn_count;
+    struct list feeds; /* websockets whose peer may ask for a feed */
     bool closing;
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/http_priv.h"
+#include "io/ws_priv.h"
 
 enum { BACKLOG = 128 };
 
@@ -112,5 +113,6 @@ void http_server_close(struct http_server *server)
         return;
     server->closing = true;
     http_conn_close_all(server);
+    ws_feed_forget_all(&server->feeds);
     uv_close((uv_handle_t *)&server->listener, on_listener_closed);
 }

@@ -88,6 +88,7 @@ void ws_begin_closing(struct ws *ws)
     if (ws->paused) /* its close frame must be heard */
         stream_read_start(ws->stream, ws_alloc_cb, on_read);
     uv_timer_start(&ws->timer, on_close_timeout, CLOSE_MS, 0);
+    ws_feed_end(ws);
 }
 
 void ws_check_closed(struct ws *ws)
@@ -127,16 +128,19 @@ void ws_close(struct ws *ws, int code, const char *reason)
     ws_check_closed(ws);
 }
 
-static void on_handle_closed(uv_handle_t *handle)
+void ws_handle_closed_cb(uv_handle_t *handle)
 {
     struct ws *ws = handle->data;
     if (handle == (uv_handle_t *)ws->stream)
         ws->stream = ws->out.stream = NULL;
+    else if (handle == (uv_handle_t *)ws->feed.stream)
+        ws->feed.stream = ws->feed.out.stream = NULL;
     if (--ws->open_handles > 0)
         return;
     if (ws->events != NULL && ws->events->closed != NULL)
         ws->events->closed(ws->ctx, ws->close_code, ws->close_reason);
     ws_out_free(&ws->out);
+    ws_out_free(&ws->feed.out);
     wslay_event_context_free(ws->wslay);
     free(ws);
 }
@@ -148,8 +152,9 @@ void ws_finish(struct ws *ws, int code, const char *reason)
     ws->state = WS_CLOSED;
     ws_set_cause(ws, code, reason);
     ws_connecting_abandon(ws);
-    stream_close(ws->stream, on_handle_closed);
-    uv_close((uv_handle_t *)&ws->timer, on_handle_closed);
+    ws_feed_close(ws);
+    stream_close(ws->stream, ws_handle_closed_cb);
+    uv_close((uv_handle_t *)&ws->timer, ws_handle_closed_cb);
 }
 
 /* --- the beginning --- */

@@ -86,6 +86,13 @@ int ws_send(struct ws *ws, enum ws_opcode opcode, const uint8_t *data, size_t le
 /** Collect what is sent until ws_uncork(): many small messages then cost few system calls. */
 void ws_cork(struct ws *ws);
 void ws_uncork(struct ws *ws);
+/**
+ * What is sent may come to the peer as a stream of bytes without the messages' bounds, if the peer is a page that asks for it (ws_feed.c). Within
+ * the http callback.
+ */
+void ws_allow_feed(struct ws *ws);
+/** It does. */
+bool ws_is_fed(const struct ws *ws);
 /** How soon a silent peer is asked for a sign of life, and when it is given up; before ws_listen(). Default 20 s, 60 s. */
 void ws_keepalive(struct ws *ws, uint32_t ping_ms, uint32_t dead_ms);
 /** Bytes queued here that the kernel has not taken. */

@@ -50,6 +50,8 @@ static int on_wslay_mask(wslay_event_context_ptr ctx, uint8_t *buf, size_t len, 
 
 static void deliver(struct ws *ws, const uint8_t *data, size_t len, bool fin)
 {
+    if (ws->in.opcode == WS_TEXT && ws_feed_hear(ws, data, len, fin))
+        return;
     if (ws->state == WS_OPEN && ws->events->data != NULL)
         ws->events->data(ws->ctx, ws->in.opcode, data, len, fin);
 }

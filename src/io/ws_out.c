@@ -29,7 +29,7 @@ size_t ws_out_backlog(const struct ws_out *out)
 
 size_t ws_backlog(const struct ws *ws)
 {
-    return ws_out_backlog(&ws->out);
+    return ws_out_backlog(&ws->out) + ws_out_backlog(&ws->feed.out);
 }
 
 size_t ws_high_water(void)
@@ -38,6 +38,15 @@ size_t ws_high_water(void)
 }
 
 static void fly(struct ws_out *out);
+
+/* What waits for this stream will not get there. */
+static void broken(struct ws_out *out, int why)
+{
+    if (out == &out->ws->feed.out)
+        ws_feed_broken(out->ws);
+    else
+        ws_finish(out->ws, WS_CLOSE_ABNORMAL, uv_strerror(why));
+}
 
 /* The kernel has taken something. */
 static void after_write(struct ws_out *out)
@@ -49,6 +58,8 @@ static void after_write(struct ws_out *out)
         if (ws->events->drained != NULL && ws->state == WS_OPEN)
             ws->events->drained(ws->ctx);
     }
+    if (ws->state == WS_CLOSING)
+        ws_feed_end(ws);
     ws_check_closed(ws);
 }
 
@@ -62,7 +73,7 @@ static void on_written(uv_write_t *req, int status)
     if (ws->state == WS_CLOSED)
         return;
     if (status < 0) {
-        ws_finish(ws, WS_CLOSE_ABNORMAL, uv_strerror(status));
+        broken(out, status);
         return;
     }
     after_write(out);
@@ -72,7 +83,7 @@ static void on_stream_drained(struct stream *stream)
 {
     struct ws *ws = stream->tcp.data;
     if (ws->state == WS_OPEN || ws->state == WS_CLOSING)
-        after_write(&ws->out);
+        after_write(stream == ws->stream ? &ws->out : &ws->feed.out);
 }
 
 void ws_out_use(struct ws *ws, struct ws_out *out, struct stream *stream)
@@ -98,7 +109,7 @@ static void fly(struct ws_out *out)
     if (failed) {
         free(b);
         out->flying = NULL;
-        ws_finish(out->ws, WS_CLOSE_ABNORMAL, uv_strerror(failed));
+        broken(out, failed);
     }
 }
 
@@ -283,6 +294,8 @@ int ws_send(struct ws *ws, enum ws_opcode opcode, const uint8_t *data, size_t le
     uint8_t header[WS_HEADER_MAX];
     if (ws->state != WS_OPEN)
         return -EPIPE;
+    if (ws->feed.state >= WS_FEED_USED)
+        return ws_feed_send(ws, data, len);
     if (!ws->server)
         return send_masked(ws, opcode, data, len);
     return ws_out_put(&ws->out, header, put_header(header, opcode, len, false), data, len);

@@ -1,8 +1,8 @@
 /*
  * io/ws_priv.h - inside of a websocket: its life (ws.c), whether the other side is there (ws_alive.c), what goes out (ws_out.c), what comes
- * in (ws_in.c), becoming open (ws_dial.c, ws_client.c), and being handed over by the HTTP server (http_conn.c)
+ * in (ws_in.c), a second way out (ws_feed.c), becoming open (ws_dial.c, ws_client.c), and being handed over by the HTTP server (http_conn.c)
  *
- * One thing in six files that call each other: each owns a part of struct ws, and any part may find that it ends.
+ * One thing in seven files that call each other: each owns a part of struct ws, and any part may find that it ends.
  */
 #ifndef TETHER_IO_WS_PRIV_H
 #define TETHER_IO_WS_PRIV_H
@@ -10,6 +10,8 @@
 #include <uv.h>
 #include <wslay/wslay.h>
 
+#include "base/list.h"
+#include "http/feed.h"
 #include "http/upgrade.h"
 #include "io/names.h"
 #include "io/proxy.h"
@@ -21,6 +23,7 @@ enum {
     WS_FRAME_MAX = 16 * 1024 * 1024,       /* of one incoming frame; payload is handed on as it comes, so it costs no memory */
     WS_BACKLOG_MAX = 8 * 1024 * 1024,      /* ws_send() refuses above it */
     WS_HIGH_WATER = 512 * 1024,
+    WS_FEEDS_MAX = 128, /* of one HTTP server, each a descriptor more; who comes later stays with messages */
 };
 
 enum ws_state { WS_CONNECTING, WS_OPEN, WS_CLOSING, WS_CLOSED };
@@ -61,6 +64,27 @@ struct ws_masks {
     size_t left; /* not used yet, from the front */
 };
 
+enum ws_feed_state {
+    WS_FEED_NONE,
+    WS_FEED_OFFERED,  /* its page may ask for it */
+    WS_FEED_ANSWERED, /* and did; whether anything arrives is not known */
+    WS_FEED_USED,     /* all that is sent goes there */
+    WS_FEED_LOST,     /* it went there, and broke: the websocket ends, and nothing can be sent any more */
+};
+
+/** The body of an HTTP answer that takes what is sent. */
+struct ws_feed {
+    enum ws_feed_state state;
+    char token[HTTP_FEED_TOKEN_LEN + 1];
+    struct list *feeds; /* the HTTP server's; NULL: the peer gave no token */
+    struct list_link link;
+    bool listed;
+    struct stream *stream; /* ours to close; NULL: none, or closed */
+    struct ws_out out;
+    size_t heard; /* of the page's word */
+    bool shut;
+};
+
 /** Where in a frame the incoming stream is. */
 struct ws_in {
     uint8_t head[WS_HEADER_MAX];
@@ -88,6 +112,7 @@ struct ws {
     void *ctx;
     wslay_event_context_ptr wslay;
     struct ws_out out;
+    struct ws_feed feed;
     struct ws_masks masks;
     struct ws_in in;
     uint32_t ping_ms, dead_ms; /* silence after which it is asked for a sign of life, and given up */
@@ -117,6 +142,8 @@ void ws_check_closed(struct ws *ws);
 void ws_tune_tcp(uv_tcp_t *tcp);
 /** "address:port" of the peer. */
 void ws_name_peer(const uv_tcp_t *tcp, char *buf, size_t cap);
+/** One of its handles is closed; with the last one it goes. */
+void ws_handle_closed_cb(uv_handle_t *handle);
 /** libuv allocation callback: the loop's shared read buffer. */
 void ws_alloc_cb(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf);
 
@@ -136,6 +163,27 @@ size_t ws_out_backlog(const struct ws_out *out);
 void ws_out_free(struct ws_out *out);
 /** Go out on this stream from now on, and hear of what it took but could not pass on. */
 void ws_out_use(struct ws *ws, struct ws_out *out, struct stream *stream);
+
+/* ws_feed.c */
+
+/** The peer gave a token; whether it may have a feed is ws_allow_feed()'s to say. @param feeds where it is found then */
+void ws_feed_offer(struct ws *ws, const char *token, struct list *feeds);
+/** @return who waits to be asked with this token; NULL: nobody, or there are too many feeds */
+struct ws *ws_feed_find(const struct list *feeds, const char *token);
+/** The list goes: nobody may ask any more. */
+void ws_feed_forget_all(struct list *feeds);
+/** The page asked: the head of the answer and the first bytes go there now. */
+void ws_feed_answer(struct ws *ws, struct stream *take_stream);
+/** A piece of a text message. @return true: it was the word that the first bytes came */
+bool ws_feed_hear(struct ws *ws, const uint8_t *data, size_t len, bool fin);
+/** As ws_send(), while it is used or lost. */
+int ws_feed_send(struct ws *ws, const uint8_t *data, size_t len);
+/** The stream cannot go on. */
+void ws_feed_broken(struct ws *ws);
+/** Nothing more will be sent: end it when all is written. */
+void ws_feed_end(struct ws *ws);
+/** The websocket is closed. */
+void ws_feed_close(struct ws *ws);
 
 /* ws_in.c */
 

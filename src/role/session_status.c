@@ -3,6 +3,8 @@
 
 #include <jansson.h>
 
+#include "io/carrier.h"
+
 static json_t *queue_json(const struct fairq *q)
 {
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "packets", (json_int_t)q->packets, "bytes", (json_int_t)q->bytes,
@@ -11,12 +13,13 @@ static json_t *queue_json(const struct fairq *q)
                      (json_int_t)q->dropped_old, "dropped_memory", (json_int_t)q->dropped_memory);
 }
 
-static json_t *path_json(const struct path *p)
+static json_t *path_json(struct path *p)
 {
     const struct window *w = &p->window;
-    return json_pack("{s:f, s:I, s:I, s:f, s:f, s:f, s:f}", "rtt_ms", (double)p->rtt_us / 1000.0, "window_bytes", (json_int_t)w->size,
+    return json_pack("{s:f, s:I, s:I, s:f, s:f, s:f, s:f, s:b}", "rtt_ms", (double)p->rtt_us / 1000.0, "window_bytes", (json_int_t)w->size,
                      "in_flight_bytes", (json_int_t)(w->sent - w->acked), "rate_mbit", (double)w->rate * 8e-6, "pace_mbit",
-                     (double)w->pace * 8e-6, "queue_ms", (double)w->queue_us / 1000.0, "target_ms", (double)w->target_us / 1000.0);
+                     (double)w->pace * 8e-6, "queue_ms", (double)w->queue_us / 1000.0, "target_ms", (double)w->target_us / 1000.0,
+                     "feed", (int)carrier_is_fed(carrier_of(p)));
 }
 
 struct json_t *session_status_json(const struct session *s)

@@ -12,6 +12,17 @@
 #include "../../../src/role/server_status.c"
 #include "../../../src/role/session_status.c"
 
+/* Of the paths here none has a carrier. */
+struct carrier *carrier_of(struct path *path)
+{
+    return path->ctx;
+}
+
+bool carrier_is_fed(const struct carrier *c)
+{
+    return c != NULL;
+}
+
 enum { LISTED = 32, MAX = 256, CAP = 16 * 1024 /* as the control socket has */ };
 
 static void on_ended(void *ctx, struct session *s)
