@@ -17,7 +17,7 @@
 
 var TetherRelay = function (report) {
   var BACKOFF_MIN_MS = 500, BACKOFF_MAX_MS = 15000, STEADY_MS = 5000, CONNECT_MS = 8000, FRESH_MS = 1000, COUNT_MS = 500;
-  var FEED_WORD = "feed", FEED_BUFFER = 256 * 1024, FEED_TURN = 1024 * 1024, FEED_END_MS = 1000;
+  var FEED_WORD = "feed", FEED_BUFFER = 256 * 1024, FEED_TURN = 1024 * 1024, FEED_END_MS = 3000;
   var EARLY_MAX = 256 * 1024, STUCK = 64 * 1024 * 1024, LOOK_EVERY = 4 * 1024 * 1024, OTHER_LEG = 4004;
 
   var urls = null, once = false, feeds = false, pair = null, backoff = BACKOFF_MIN_MS, retryTimer = 0, dropped = 0;

@@ -25,7 +25,7 @@ void ws_feed_offer(struct ws *ws, const char *token, struct list *feeds)
 void ws_allow_feed(struct ws *ws)
 {
     struct ws_feed *feed = &ws->feed;
-    if (feed->state != WS_FEED_NONE || feed->feeds == NULL || ws->state != WS_OPEN)
+    if (feed->feeds == NULL || feed->listed)
         return;
     list_append(feed->feeds, &feed->link);
     feed->listed = true;
@@ -120,8 +120,12 @@ bool ws_feed_hear(struct ws *ws, const uint8_t *data, size_t len, bool fin)
     if (ws->state != WS_OPEN || feed->state != WS_FEED_ANSWERED || len > WORD_LEN - feed->heard || memcmp(word + feed->heard, data, len) != 0)
         return false;
     feed->heard += len;
-    if (!fin || feed->heard < WORD_LEN)
+    if (!fin)
         return true;
+    if (feed->heard < WORD_LEN) {
+        feed->heard = 0;
+        return false;
+    }
     ws_send(ws, WS_TEXT, (const uint8_t *)word, WORD_LEN); /* the last message: all that follows comes by the feed */
     if (feed->state == WS_FEED_ANSWERED)
         feed->state = WS_FEED_USED;

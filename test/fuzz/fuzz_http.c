@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdbool.h>
 
+#include "http/feed.h"
 #include "http/upgrade.h"
 
 static void check_span(struct http_span span, const uint8_t *data, size_t len)
@@ -21,6 +22,7 @@ static void check_span(struct http_span span, const uint8_t *data, size_t len)
 static void check_request(const struct http_head *head, const uint8_t *data)
 {
     struct http_span key;
+    char token[HTTP_FEED_TOKEN_LEN + 1];
     check_span(head->method, data, head->len);
     check_span(head->target, data, head->len);
     const struct http_span path = http_target_path(head->target);
@@ -30,6 +32,8 @@ static void check_request(const struct http_head *head, const uint8_t *data)
     if (http_upgrade_check(head, &key) == HTTP_UPGRADE_OK)
         FUZZ_CHECK(key.len == HTTP_WS_KEY_LEN);
     FUZZ_CHECK(http_body_len(head) >= -EBADMSG || http_body_len(head) == -EFBIG);
+    if (http_feed_token(head->target, token))
+        FUZZ_CHECK(strlen(token) == HTTP_FEED_TOKEN_LEN && strspn(token, "0123456789abcdef") == HTTP_FEED_TOKEN_LEN);
     http_keeps_alive(head);
     http_accepts_gzip(head);
     http_etag_matches(head, "\"etag\"");

@@ -83,6 +83,15 @@ class Circuit:
         """What `tether status --json` says of the server."""
         return house.status(self.lab.server.out(self.binary, "status", "--json", "--state-dir", self.state_dir(self.lab.server)), "server")
 
+    def client_status(self, number=1):
+        """What `tether status --json` says of a laptop's client."""
+        laptop = self.lab.laptops[number - 1]
+        return house.status(laptop.out(self.binary, "status", "--json", "--state-dir", self.state_dir(laptop)), "client")
+
+    def feeds(self):
+        """Whether laptop and server send to the first phone by feeds: a pair of booleans."""
+        return self.client_status()["session"]["path"]["feed"], self.server_status()["sessions"][0]["path"]["feed"]
+
     def is_up(self, number=1):
         return (self.tether_json(number) or {}).get("state") == "up"
 

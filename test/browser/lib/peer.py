@@ -1,8 +1,8 @@
 """A laptop or a server for the page's own tests: HTTP and websockets on loopback, by hand and independent of tether's code.
 
 A Peer listens on a port the kernel chose, serves the folder web/ under the headers the real server sends, answers tether.json
-from a dictionary and hands each upgraded websocket to the test as a Link. Blocking sockets, one thread per connection: the
-test decides when to read, so a link that nobody reads is a stalled one.
+from a dictionary and hands each upgraded websocket to the test as a Link. A page that asks for a link's feed gets what the peer's `feeds` says.
+Blocking sockets, one thread per connection: the test decides when to read, so a link that nobody reads is a stalled one.
 """
 import base64
 import hashlib
@@ -20,6 +20,10 @@ TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": 
 CSP = ("default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data:; "
        "media-src 'self' data:; connect-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+FEED_HEAD = (b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nAccess-Control-Allow-Origin: *\r\nCache-Control: no-store\r\n"
+             b"Connection: close\r\n\r\n")
+# What follows a page's request for a feed: None is the 404 of an end that has none.
+FEEDS = {"give": FEED_HEAD + b"feed", "none": None, "held": b"", "head only": FEED_HEAD, "another word": FEED_HEAD + b"food", "part of a word": FEED_HEAD + b"fe"}
 
 
 class Link:
@@ -30,6 +34,25 @@ class Link:
         self.file = connection.makefile("rb", 1 << 20)
         self.sending = threading.Lock()
         self.frames = 0
+        self.feeds = queue.Queue()  # connections by which the page asked for this link's feed
+        self.feed = None
+
+    def take_up(self, timeout=10):
+        """The page's request for a feed and its word that the first bytes came; what pour() sends is to be taken up after answer_word()."""
+        self.feed = self.feeds.get(timeout=timeout)
+        got = self.receive(timeout)
+        if got != (TEXT, b"feed"):
+            raise AssertionError(f"the page did not say that the feed works, but {got}")
+
+    def answer_word(self):
+        self.send(TEXT, b"feed")
+
+    def pour(self, data):
+        self.feed.sendall(data)
+
+    def end_feed(self):
+        """All that was poured, and then its end."""
+        self.feed.shutdown(socket.SHUT_WR)
 
     def _frame(self):
         head = self.file.read(2)
@@ -107,6 +130,8 @@ class Peer:
         self.told = told            # what tether.json says
         self.links = queue.Queue()  # upgraded websockets, for the test
         self.attempts = []          # when somebody asked for a websocket, monotonic seconds
+        self.tokens = {}            # links by the token the page gave
+        self.feeds = "none"         # of FEEDS
         self.refuse = False         # answer 503 instead
         self.hold = threading.Event()
         self.hold.set()             # cleared: the handshake waits
@@ -127,6 +152,7 @@ class Peer:
         while not self.links.empty():
             self.links.get().abort()
         self.attempts.clear()
+        self.tokens.clear()
 
     def end(self):
         """Stop listening and reset what is open: the machine is gone."""
@@ -159,9 +185,14 @@ class Peer:
                 head += more
             lines = head.decode("latin-1").split("\r\n")
             fields = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:])}
-            path = (lines[0].split(" ") + ["", ""])[1].partition("?")[0]
+            path, _, query = (lines[0].split(" ") + ["", ""])[1].partition("?")
+            token = query.partition("feed=")[2]
             if fields.get("upgrade", "").lower() == "websocket":
-                self._upgrade(connection, fields)
+                self._upgrade(connection, fields, token)
+                return
+            if token in self.tokens and FEEDS[self.feeds] is not None:
+                connection.sendall(FEEDS[self.feeds])
+                self.tokens[token].feeds.put(connection)
                 return
             self._page(connection, path)
         except OSError:
@@ -169,7 +200,7 @@ class Peer:
         connection.close()
         self.connections.discard(connection)
 
-    def _upgrade(self, connection, fields):
+    def _upgrade(self, connection, fields, token):
         self.attempts.append(time.monotonic())
         self.hold.wait(30)
         if self.refuse:
@@ -179,7 +210,10 @@ class Peer:
         digest = hashlib.sha1((fields["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
         connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                            b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n")
-        self.links.put(Link(connection))
+        link = Link(connection)
+        if token:
+            self.tokens[token] = link
+        self.links.put(link)
 
     def _page(self, connection, path):
         name = os.path.basename(path) or "index.html"
