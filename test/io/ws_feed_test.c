@@ -98,6 +98,8 @@ static void without_being_asked_nothing_changes(void **state)
     peer_expect(page, 0x82, "hello", 5);
     assert_false(ws_is_fed(lab->in.ws));
     peer_free(page);
+    lab_until(lab->loop, lab->in.closed);
+    assert_true(refused(lab, GET(TOKEN)));
 }
 
 static void only_who_has_the_token_gets_one_once(void **state)
@@ -295,6 +297,20 @@ static void closing_writes_all_and_then_ends_it(void **state)
     peer_free(page);
 }
 
+static void closing_ends_an_idle_one_at_once(void **state)
+{
+    struct lab *lab = *state;
+    struct peer *page = open_ws(lab, handshake), *feed = take_up(lab, page);
+    ws_close(lab->in.ws, 4001, "enough");
+    lab_until(lab->loop, peer_ended(feed));
+    assert_false(lab->in.closed);
+    peer_expect_close(page, 4001);
+    peer_frame(page, 0x88, "\x0f\xa1", 2, true, 100);
+    lab_until(lab->loop, lab->in.closed);
+    peer_free(feed);
+    peer_free(page);
+}
+
 static void it_ends_with_the_websocket(void **state)
 {
     struct lab *lab = *state;
@@ -339,6 +355,7 @@ int main(void)
         F(one_that_breaks_ends_the_websocket),
         F(the_pages_own_reason_is_worth_more),
         F(closing_writes_all_and_then_ends_it),
+        F(closing_ends_an_idle_one_at_once),
         F(it_ends_with_the_websocket),
         F(the_server_may_go_first),
     };
