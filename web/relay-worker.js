@@ -96,7 +96,7 @@ var TetherRelay = function (report) {
       from.state = "closed";
       from.code = event.code;
       from.reason = event.reason;
-      afterFeed(from, function () { end(mine, from); });
+      afterFeed(from, event.wasClean, function () { end(mine, from); });
     };
   }
 
@@ -168,9 +168,9 @@ var TetherRelay = function (report) {
     else setTimeout(function () { if (pair === mine && leg.state === "up") giveUp(mine, leg, words); }, FEED_END_MS);
   }
 
-  /* What came by the feed before the websocket was closed is passed on first. */
-  function afterFeed(leg, then) {
-    if (!leg.feed || leg.feed.state !== "on") {
+  /* What came by the feed before the end closed its websocket is passed on first. Where there was no farewell something may be missing anyway. */
+  function afterFeed(leg, clean, then) {
+    if (!clean || !leg.feed || leg.feed.state !== "on") {
       then();
       return;
     }

@@ -10,7 +10,7 @@ from peers import WIFI_LAPTOP, masquerade
 from topology import SERVER
 
 PAGE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "pipe.html")
-SIZES = (16384, 65536, 262144)
+SIZES = (16384, 65536, 262144, 524288)
 LAPTOP_PORT, SERVER_PORT = 7001, 7002
 NAME = "bare pipe page, Chromium"
 
