@@ -17,7 +17,7 @@
 
 var TetherRelay = function (report) {
   var BACKOFF_MIN_MS = 500, BACKOFF_MAX_MS = 15000, STEADY_MS = 5000, CONNECT_MS = 8000, FRESH_MS = 1000, COUNT_MS = 500;
-  var FEED_WORD = "feed", FEED_BUFFER = 256 * 1024, FEED_TURN = 1024 * 1024, FEED_END_MS = 3000;
+  var FEED_WORD = "feed", FEED_BUFFER = 256 * 1024, FEED_END_MS = 3000;
   var EARLY_MAX = 256 * 1024, STUCK = 64 * 1024 * 1024, LOOK_EVERY = 4 * 1024 * 1024, OTHER_LEG = 4004;
 
   var urls = null, once = false, feeds = false, pair = null, backoff = BACKOFF_MIN_MS, retryTimer = 0, dropped = 0;
@@ -33,7 +33,7 @@ var TetherRelay = function (report) {
     var url = urls[which], token = feeds ? drawToken() : "";
     if (token) url += (url.indexOf("?") < 0 ? "?" : "&") + "feed=" + token;
     leg.socket = new WebSocket(url);
-    if (token) leg.feed = { url: url.replace(/^ws/, "http"), state: "none", abort: null, reader: null, sinceTurn: 0, whenEnded: null };
+    if (token) leg.feed = { url: url.replace(/^ws/, "http"), state: "none", abort: null, reader: null, whenEnded: null };
     leg.socket.binaryType = "arraybuffer";
     return leg;
   }
@@ -132,31 +132,14 @@ var TetherRelay = function (report) {
   }
 
   function drink(mine, leg, pass, buffer) {
-    var feed = leg.feed;
-    feed.reader.read(new Uint8Array(buffer)).then(function (result) {
+    leg.feed.reader.read(new Uint8Array(buffer)).then(function (result) {
       if (result.done) {
         feedEnded(mine, leg, "feed ended");
         return;
       }
       pass(result.value);
-      feed.sinceTurn += result.value.byteLength;
-      if (feed.sinceTurn < FEED_TURN) {
-        drink(mine, leg, pass, result.value.buffer);
-      } else { /* while there is more, reads are answered without a turn of the event loop: others want one, too */
-        feed.sinceTurn = 0;
-        turn(function () { drink(mine, leg, pass, result.value.buffer); });
-      }
+      drink(mine, leg, pass, result.value.buffer);
     }).catch(function () { feedEnded(mine, leg, "feed broke"); });
-  }
-
-  var turns = null, turnsAsked = [];
-  function turn(then) {
-    if (!turns) {
-      turns = new MessageChannel();
-      turns.port1.onmessage = function () { turnsAsked.shift()(); };
-    }
-    turnsAsked.push(then);
-    turns.port2.postMessage(0);
   }
 
   /* What the end says by closing its websocket is worth more than that its feed ended, and the two come in any order. */

@@ -118,6 +118,10 @@ class Link:
     def close(self, code, reason=""):
         self.send(CLOSE, struct.pack("!H", code) + reason.encode())
 
+    def hang_up(self):
+        """Nothing more will be sent: a browser whose close frame was answered waits for this."""
+        self.socket.shutdown(socket.SHUT_WR)
+
     def abort(self):
         """Reset the connection, as a machine that lost its memory does."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
