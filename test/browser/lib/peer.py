@@ -50,6 +50,16 @@ class Link:
     def pour(self, data):
         self.feed.sendall(data)
 
+    def feed_is_left(self, timeout=2):
+        """The page closes its side of the feed within this time."""
+        self.feed.settimeout(timeout)
+        try:
+            return self.feed.recv(1) == b""
+        except ConnectionError:
+            return True
+        except TimeoutError:
+            return False
+
     def end_feed(self):
         """All that was poured, and then its end."""
         self.feed.shutdown(socket.SHUT_WR)
