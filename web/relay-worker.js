@@ -6,7 +6,7 @@
  * before the other leg is open waits (bounded), and when one closes, the other is closed too and both start afresh.
  *
  * A leg's feed: each message costs a browser an event, a buffer of fresh memory and its disposal. A body that is read into the same buffer again
- * and again costs half. So where the browser can, and the ends' messages are pieces of a stream anyway (not with --plain), we ask the leg's address by
+ * and again costs less. So where the browser can, and the ends' messages are pieces of a stream anyway (not with --plain), we ask the leg's address by
  * fetch as well, with a token that names the websocket. The body begins with a word. That it came shows that nobody on the way holds bodies back; we say it on
  * the websocket, the end says it too as its last message there, and sends all that follows by the body. Failing any of this, messages it is.
  *

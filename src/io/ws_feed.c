@@ -1,7 +1,7 @@
 /*
  * io/ws_feed.c - a second way for what a websocket sends: the endless body of an HTTP answer
  *
- * A browser pays for each message and for its bytes; a body that it reads into the same buffer again and again costs it about half (docs/PERFORMANCE.md).
+ * A browser pays for each message and for its bytes; a body that it reads into the same buffer again and again costs it less (docs/PERFORMANCE.md).
  * So a page that can do so gives its websocket a token and asks for the same address by an ordinary GET with that token too. Nothing depends on
  * it: what is sent stays with the websocket until the page has said that the body's first bytes came, since somebody on the way may hold back
  * bodies that do not end. docs/PROTOCOL.md, "Feeds", has the words that are exchanged.
@@ -126,8 +126,8 @@ bool ws_feed_hear(struct ws *ws, const uint8_t *data, size_t len, bool fin)
         feed->heard = 0;
         return false;
     }
-    ws_send(ws, WS_TEXT, (const uint8_t *)word, WORD_LEN); /* the last message: all that follows comes by the feed */
-    if (feed->state == WS_FEED_ANSWERED)
+    /* The last message: all that follows comes by the feed. Where it finds no room the page waits for it, and messages go on. */
+    if (ws_send(ws, WS_TEXT, (const uint8_t *)word, WORD_LEN) == 0 && feed->state == WS_FEED_ANSWERED)
         feed->state = WS_FEED_USED;
     return true;
 }

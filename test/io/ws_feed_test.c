@@ -201,6 +201,31 @@ static void another_word_is_a_message(void **state)
     peer_free(page);
 }
 
+/* Its own word finds no room behind what the page does not read: then all stays with messages. */
+static void without_room_for_the_word_messages_go_on(void **state)
+{
+    struct lab *lab = *state;
+    struct peer *page = open_ws(lab, handshake), *feed = get_feed(lab);
+    for (int calm = 0; calm < 20; calm++) { /* until neither the page nor the kernel takes more */
+        size_t before = page->have;
+        while (spoken(lab, many, MANY) || spoken(lab, "", 0))
+            calm = 0;
+        lab_turn(lab->loop);
+        peer_poll(page);
+        if (page->have != before)
+            calm = 0;
+    }
+    assert_int_equal(page->have, LAB_BUF);
+    peer_frame(page, 0x81, "feed", 4, true, 100);
+    for (int i = 0; i < 50; i++)
+        lab_turn(lab->loop);
+    assert_false(ws_is_fed(lab->in.ws));
+    assert_int_equal(lab->in.messages, 0);
+    assert_int_equal(feed->have, 0);
+    peer_free(feed);
+    peer_free(page);
+}
+
 static void what_is_not_read_counts_and_has_a_bound(void **state)
 {
     struct lab *lab = *state;
@@ -353,6 +378,7 @@ int main(void)
         F(who_comes_too_late_stays_with_messages),
         F(all_after_the_word_goes_there_and_nothing_before),
         F(another_word_is_a_message),
+        F(without_room_for_the_word_messages_go_on),
         F(what_is_not_read_counts_and_has_a_bound),
         F(one_that_breaks_unused_is_forgotten),
         F(one_that_breaks_ends_the_websocket),
