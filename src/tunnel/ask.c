@@ -20,8 +20,7 @@ void ask_init(struct ask *a)
 static void forget_queue(struct window *w)
 {
     int64_t none = (int64_t)w->queue_us - (int64_t)(w->target_us / 2);
-    for (uint32_t i = 0; i < w->bases; i++)
-        w->base[i] += none;
+    measure_shift_base(w, none);
     w->queue_us = w->round_queue_us = w->target_us / 2;
 }
 

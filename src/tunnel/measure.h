@@ -8,13 +8,21 @@
 
 #include "tunnel/window.h"
 
-/** Something arrived. @param delay_us one way, between two clocks @param rtt_us until this acknowledgement came, 1 at least */
-void measure_delay(struct window *w, int64_t delay_us, uint64_t rtt_us, uint64_t now_us);
+/** Something arrived. @param bytes of it that left together @param delay_us one way, between two clocks @param rtt_us until this acknowledgement came, 1 at least */
+void measure_delay(struct window *w, uint64_t bytes, int64_t delay_us, uint64_t rtt_us, uint64_t now_us);
+/** The path is another one, or not as long as it seemed: so much later (0 is not later) arrives what met no queue. */
+void measure_shift_base(struct window *w, int64_t later_us);
+/** Nothing is known of its length any more. */
+void measure_forget_base(struct window *w, uint64_t now_us);
 /** Smallest one-way delay of the last ten seconds, between two clocks. */
 int64_t measure_base(const struct window *w);
 /** Shortest round trip of the last ten seconds, microseconds; 1 at least. */
 uint64_t measure_min_rtt(const struct window *w);
-/** Standing queue, microseconds: what the smallest delay of the last half to whole round trip lies above the base. */
+/** What one packet takes at this rate (bytes/s; 0: unknown), microseconds. */
+uint64_t measure_packet_us(uint64_t rate);
+/** So much later than little arrived what was a packet or more, microseconds; 0 while only one of both is known. */
+uint64_t measure_packet_seen_us(const struct window *w);
+/** Standing queue, microseconds: the least by which a delay of the last half to whole round trip lay above its base. */
 uint64_t measure_queue(const struct window *w);
 /** A round is over: its rate, and the best one. */
 void measure_rate(struct window *w, uint64_t now_us);

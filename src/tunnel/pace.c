@@ -7,10 +7,9 @@ enum {
     TARGET_MIN_US = 1000, TARGET_FAST_US = 700,
     TARGET_JITTER_MAX_US = 4000,
     SLOW_PACKET_US = 3000,         /* a packet's own time is queue enough */
-    TARGET_PACKETS_MAX_US = 12000,
+    TARGET_PACKET_US = 12000,      /* what nothing but our own pace says of a packet's time is believed so far */
     GAIN_FIRST = 4, GAIN_MAX = 16, /* sixteenths */
     STEADY_MIN_US = 8000,
-    SLOWER = 4,                    /* times: not chance, but another path */
     PACE_MIN = 16000,              /* bytes/s; a path slower than this has a queue of WINDOW_MIN anyway */
     CALM_ROUNDS = 6,               /* after a leap that brought nothing */
     START_STALL_RATE = 500 * 1000, /* bytes/s from which a queue at the beginning may be a stall's: on slower paths it is that of the first flight */
@@ -34,35 +33,49 @@ static uint64_t least_pace(const struct window *w)
     return w->doubtful && w->flat_pace / 3 < least ? w->flat_pace / 3 : least;
 }
 
-/* The time of one packet, as far as it is worth waiting for. */
-static uint64_t pace_packet_us(uint64_t rate)
-{
-    uint64_t took = rate > 0 ? WINDOW_PACKET * UINT64_C(1000000) / rate : TARGET_PACKETS_MAX_US;
-    return took < TARGET_PACKETS_MAX_US ? took : TARGET_PACKETS_MAX_US;
-}
-
 /* A queue of so long a time keeps the path busy, besides a packet's own time and what jitter hides. */
 static uint64_t plain_target(const struct window *w)
 {
     uint64_t target = measure_min_rtt(w) / 16;
     if (w->rate > WINDOW_FAST)
         return TARGET_FAST_US;
-    if (target < TARGET_MIN_US || (w->rate > 0 && pace_packet_us(w->rate) > SLOW_PACKET_US))
+    if (target < TARGET_MIN_US || (w->rate > 0 && measure_packet_us(w->rate) > SLOW_PACKET_US))
         return TARGET_MIN_US;
     return target > PACE_TARGET_MAX_US ? PACE_TARGET_MAX_US : target;
+}
+
+static uint64_t at_most(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/*
+ * So that the path is busy while the next packet comes: one packet's time. One that seems to take very long may rather be our own little pace, unless
+ * little arrives earlier by as much; then a part of it does. What a packet takes longer than when the path was at its best the base does not know yet.
+ */
+static uint64_t packets_target(const struct window *w)
+{
+    uint64_t then = measure_packet_us(measure_best(w)), now = measure_packet_us(w->rate > least_pace(w) ? w->rate : least_pace(w));
+    uint64_t seen = measure_packet_seen_us(w), packet = at_most(then, TARGET_PACKET_US);
+    uint64_t slower = at_most(now, TARGET_PACKET_US) - at_most(packet, now);
+    if (seen > then / 2) {
+        slower = at_most(now > then ? now - then : 0, TARGET_PACKET_US);
+        packet = seen < 2 * SLOW_PACKET_US ? seen / 3 : seen - SLOW_PACKET_US * 4 / 3;
+    }
+    return packet + slower * 5 / 4;
 }
 
 static void choose_target(struct window *w)
 {
     uint64_t target = plain_target(w);
     target += w->jitter_us / 3 < TARGET_JITTER_MAX_US ? w->jitter_us / 3 : TARGET_JITTER_MAX_US;
-    if (w->rate > 0) {
-        uint64_t packet = pace_packet_us(w->rate > least_pace(w) ? w->rate : least_pace(w)), then = pace_packet_us(measure_best(w));
-        target += packet;
-        if (packet > SLOWER * then) /* the base may be of a time when a packet took less */
-            target += (packet - then) / 4;
-    }
-    w->target_us = target;
+    w->target_us = target + (w->rate > 0 ? packets_target(w) : 0);
+}
+
+/* Above it there is a queue, though it may be less than wanted. On a slow path it comes and goes by itself. */
+static uint64_t no_queue_us(const struct window *w)
+{
+    return w->target_us / (measure_packet_us(w->rate) > SLOW_PACKET_US ? 4 : 2);
 }
 
 /*
@@ -133,7 +146,7 @@ static bool has_moved(struct window *w, uint64_t now_us)
 {
     uint64_t least = w->queue_us < w->flat_least_us ? w->queue_us : w->flat_least_us;
     uint64_t most = w->queue_us > w->flat_most_us ? w->queue_us : w->flat_most_us;
-    if (w->over < MOVED_ROUNDS || most - least > TARGET_MIN_US + pace_packet_us(measure_best(w))) {
+    if (w->over < MOVED_ROUNDS || most - least > TARGET_MIN_US + measure_packet_us(measure_best(w))) {
         w->flat_least_us = w->flat_most_us = w->queue_us;
         w->flat_since_us = now_us;
         w->flat_rounds = 0;
@@ -162,8 +175,7 @@ static void suspect_neighbour(struct window *w, uint64_t now_us)
     else if (w->over++ == 0)
         w->over_since_us = now_us;
     if (has_moved(w, now_us)) {
-        w->bases = 0;
-        w->base_seen_us = now_us;
+        measure_forget_base(w, now_us);
         w->queue_us = w->round_queue_us = 0;
         w->over = 0;
         w->doubtful = false;
@@ -192,7 +204,7 @@ static void choose_pace(struct window *w, uint64_t now_us)
         return;
     if (!w->round_full && w->calm_rounds < WINDOW_QUIET_ROUNDS) /* a pause empties the queue, too */
         w->calm_rounds = WINDOW_QUIET_ROUNDS;
-    if (w->round_queue_us >= w->target_us / 2) {
+    if (w->round_queue_us >= no_queue_us(w)) {
         w->gain = 0;
         w->calm_rounds = w->calm_rounds > WINDOW_QUIET_ROUNDS ? w->calm_rounds : WINDOW_QUIET_ROUNDS;
     } else if (w->round_full && leap(w)) {

@@ -9,7 +9,6 @@
 #include "tunnel/window.h"
 
 enum {
-    WINDOW_PACKET = 1540,     /* one of a usual link, with what is around it */
     WINDOW_QUIET_ROUNDS = 3,  /* without a queue before the pace leaps: by then its usual growth would have made one */
     PACE_TARGET_MAX_US = 2500, /* without what jitter and slow packets add */
     PACE_QUEUE_US = 4000,     /* beyond the target: certainly a queue */

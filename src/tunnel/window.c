@@ -217,7 +217,7 @@ bool window_on_report(struct window *w, uint64_t total, uint64_t arrived, uint32
     w->clock_us = !w->clock_known ? clock_us : step < UINT32_MAX / 2 ? w->clock_us + step : w->clock_us;
     w->clock_known = true;
     if (sent_us != 0 && sent_us >= w->stall.over_us) { /* what a stall held up says nothing about the path */
-        measure_delay(w, (int64_t)(w->clock_us - sent_us), now_us > sent_us ? now_us - sent_us : 1, now_us);
+        measure_delay(w, newest, (int64_t)(w->clock_us - sent_us), now_us > sent_us ? now_us - sent_us : 1, now_us);
         if (w->stall.unmeasured)
             begin_round(w, now_us);
         if (!w->round_timed || w->stall.unmeasured)

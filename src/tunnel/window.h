@@ -7,8 +7,8 @@
  * Delay tells how large that is, as in LEDBAT (RFC 6817) and Copa (Arun and Balakrishnan, NSDI 2018): a window that only fills the pipe leaves
  * no queue. Loss tells nothing here: both legs are TCP, which hides it. Of the delay it is the one-way part, for the other direction is often full
  * too, and its queue must not slow this one: acknowledgements carry the receiver's clock. Its offset and drift do not matter, as only the
- * difference to the smallest one-way delay of the last ten seconds counts; and of the samples of half a round trip the smallest ("standing
- * queue"), so jitter, bundling by the browser and late acknowledgements look like no queue.
+ * difference to the smallest one-way delay of the last ten seconds counts (of what is a packet or more to the smallest of such, for on a slow
+ * path a packet's own time is no queue); and of the samples of half a round trip the smallest ("standing queue"), so jitter, bundling by the browser and late acknowledgements look like no queue.
  *
  * What is controlled is the pace, not the bytes in flight: those include what waits to be acknowledged behind the other direction's
  * data, and two windows that steer by them swing against each other. Once a round trip
@@ -16,7 +16,7 @@
  *     pace = rate that arrived * (1 + (target - queue) / steady)        steady = 2 round trips, so that queue' = pace / rate - 1 settles
  *
  * with a target of a sixteenth of the round trip, 1 to 2.5 ms (0.7 ms beyond WINDOW_FAST, 1 ms where a packet takes more than 3), one packet's
- * time, and a third of the jitter. The pace doubles each round at the beginning, and leaps when three rounds saw no queue at all, as long as the rate follows (pace.h); when a queue goes
+ * time (a third of it, or all but 4 ms, where little shows what that is), and a third of the jitter. The pace doubles each round at the beginning, and leaps when three rounds saw no queue at all, as long as the rate follows (pace.h); when a queue goes
  * without our doing, a packet train shows how fast the path has become (train.h); where the queue seems near its target the path is asked now and then whether it carries more (ask.h). The window is what the pace needs and a quarter more; it bounds what a stall costs.
  * While a phone close by carries nothing it is given nothing (stall.h).
  * When the smallest delay gets old the pace dips for a round, so that our own queue does not become the base (BBR's PROBE_RTT). A queue that stays the same although only half is sent is none: the path became longer. One that stays
@@ -42,6 +42,7 @@ enum {
     WINDOW_INITIAL = 16 * 1024,
     WINDOW_MIN = 6 * 1024,
     WINDOW_MAX = 8 * 1024 * 1024,
+    WINDOW_PACKET = 1540, /* bytes: one of a usual link, with what is around it */
     WINDOW_FAST = 8 * 1000 * 1000, /* bytes/s, beyond which messages cost more than they bring */
     WINDOW_RECORDS = 256,
     WINDOW_BASES = 5, /* the base delay is the smallest of so many intervals of two seconds */
@@ -70,12 +71,14 @@ struct window {
     uint64_t clock_us;           /* the receiver's, unwrapped */
     bool clock_known;
     int64_t base[WINDOW_BASES];  /* smallest one-way delays, newest first; between two clocks, so of any sign */
+    int64_t base_whole[WINDOW_BASES]; /* the same of what was a packet or more; INT64_MAX: nothing was */
     uint64_t min_rtt[WINDOW_BASES];
     uint32_t bases;
     uint64_t base_since_us, base_seen_us; /* newest interval's begin; when the base, or nearly it, was seen last */
     uint64_t round_end;          /* the round is over when so much is acknowledged */
     uint64_t round_acked, round_arrived, round_clock_us; /* where its rate is measured from */
-    int64_t look[2];             /* smallest one-way delays of the current interval and the one before */
+    uint64_t excess_us;          /* of the newest delay above its base */
+    uint64_t look[2];            /* smallest of these of the current interval and the one before */
     uint64_t look_since_us;
     uint64_t round_queue_us;     /* longest standing queue in the round */
     uint64_t round_since_us;
