@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "io/config_file.h"
 #include "io/keeper.h"
+#include "io/priority.h"
 #include "io/privileges.h"
 #include "role/role.h"
 
@@ -26,6 +27,8 @@ const struct opt role_common_options[] = {
      "where keys and the record of changes are kept (default /var/lib/tether)", 0, 0},
     {"user", 0, OPT_TEXT, offsetof(struct role_common, user), "NAME",
      "account the process becomes after set-up, where it is root (default nobody)", 0, 0},
+    {"priority", 0, OPT_NUMBER, offsetof(struct role_common, priority), "N",
+     "go before other programs, if this forwards packets: by 0 to 20 levels of nice(1) (default 10, where it may)", 0, PRIORITY_MOST},
     {"log", 0, OPT_TEXT, offsetof(struct role_common, log), "FORM", "form of the log: text or json (default text)", 0, 0},
     {"verbose", 'v', OPT_FLAG, offsetof(struct role_common, verbose), "", "log more, for finding faults", 0, 0},
     {0},
@@ -105,6 +108,8 @@ static int configure(const struct role *role, struct role_common *common, void *
 static int run_kept(const struct role *role, const struct role_common *common, const void *config, struct err *err)
 {
     int failed = role->changes_host ? keeper_start(err) : 0;
+    if (!failed && role->forwards)
+        failed = priority_raise(common->priority, err);
     if (!failed)
         failed = role->run(common, config, err);
     int lost = keeper_stop(failed ? NULL : err);
@@ -118,7 +123,7 @@ static int run_role(const struct role *role, int argc, char **argv)
         return 0;
     }
     struct err err = {0};
-    struct role_common common = {.state_dir = "/var/lib/tether", .log = "text"};
+    struct role_common common = {.state_dir = "/var/lib/tether", .log = "text", .priority = -1};
     struct config_file *file = NULL;
     void *config = calloc(1, role->config_size + 1);
     if (config == NULL)

@@ -415,4 +415,5 @@ const struct role role_client = {
     .defaults = client_defaults,
     .run = run,
     .changes_host = true,
+    .forwards = true,
 };

@@ -20,6 +20,7 @@ struct role_common {
     const char *log;       /**< "text" or "json" */
     bool verbose;
     const char *user;      /**< account to become after set-up; NULL: nobody */
+    long priority;         /**< of roles that forward (io/priority.h); negative: not told */
 };
 
 /** run() returns this for a mistake in the command line that the table could not see: exit code 2. */
@@ -40,6 +41,7 @@ struct role {
     /** Runs until told to stop. @return 0, -errno or ROLE_BAD_USAGE; then err says why in one line */
     int (*run)(const struct role_common *common, const void *config, struct err *err);
     bool changes_host;           /**< has a keeper that makes the changes and takes them back (io/keeper.h) */
+    bool forwards;               /**< packets: it goes before other programs */
     const struct hosted *hosted; /**< NULL, or how it shares a process with others (hosted.h) */
     bool takes_file;             /**< an argument that is no option is --config */
 };

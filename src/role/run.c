@@ -54,8 +54,8 @@ static int add(struct parts *p, const struct role *role, const struct role_commo
     return config_file_load(path, role->name, tables, configs, &p->values[p->count - 1], err) < 0 ? ROLE_BAD_USAGE : 0;
 }
 
-/* Whose account would be taken in silence otherwise? */
-static int check_account(const struct parts *p, const char *path, struct err *err)
+/* Whose account, whose priority would be taken in silence otherwise? */
+static int check_process(const struct parts *p, const char *path, long priority, struct err *err)
 {
     const struct hosted_part *first = p->part;
     const char *user = first->common.user;
@@ -65,6 +65,9 @@ static int check_account(const struct parts *p, const char *path, struct err *er
             return err_set(err, -EINVAL, "%s: [%s] and [%s] are one process, which has one account; name its user in [run]", path,
                            first->role->name, part->role->name);
     }
+    for (const struct hosted_part *part = p->part; part < p->part + p->count; part++)
+        if (part->common.priority != priority)
+            return err_set(err, -EINVAL, "%s: [%s] is not a process of its own, which has a priority; name it in [run]", path, part->role->name);
     return privileges_check(user, err);
 }
 
@@ -88,7 +91,7 @@ static int collect(struct parts *p, const struct role_common *common, const char
         err_set(err, -EINVAL, "%s: has no section of a role: [server], [serve-web] or [switch]", path);
         failed = ROLE_BAD_USAGE;
     }
-    if (!failed && check_account(p, path, err) < 0)
+    if (!failed && check_process(p, path, common->priority, err) < 0)
         failed = ROLE_BAD_USAGE;
     return failed;
 }
@@ -115,4 +118,5 @@ const struct role role_run = {
     .takes_file = true,
     .run = run,
     .changes_host = true,
+    .forwards = true,
 };

@@ -275,5 +275,6 @@ const struct role role_switch = {
     .defaults = switch_defaults,
     .run = run,
     .changes_host = true,
+    .forwards = true,
     .hosted = &hosted,
 };
