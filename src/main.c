@@ -28,7 +28,7 @@ const struct opt role_common_options[] = {
     {"user", 0, OPT_TEXT, offsetof(struct role_common, user), "NAME",
      "account the process becomes after set-up, where it is root (default nobody)", 0, 0},
     {"priority", 0, OPT_NUMBER, offsetof(struct role_common, priority), "N",
-     "go before other programs, if this forwards packets: by 0 to 20 levels of nice(1) (default 10, where it may)", 0, PRIORITY_MOST},
+     "go before other programs, if this forwards packets: by 0 to 20 levels of nice(1) (default, where it may, 10, the client 3)", 0, PRIORITY_MOST},
     {"log", 0, OPT_TEXT, offsetof(struct role_common, log), "FORM", "form of the log: text or json (default text)", 0, 0},
     {"verbose", 'v', OPT_FLAG, offsetof(struct role_common, verbose), "", "log more, for finding faults", 0, 0},
     {0},
@@ -108,8 +108,8 @@ static int configure(const struct role *role, struct role_common *common, void *
 static int run_kept(const struct role *role, const struct role_common *common, const void *config, struct err *err)
 {
     int failed = role->changes_host ? keeper_start(err) : 0;
-    if (!failed && role->forwards)
-        failed = priority_raise(common->priority, err);
+    if (!failed && role->goes_before > 0)
+        failed = priority_raise(common->priority, role->goes_before, err);
     if (!failed)
         failed = role->run(common, config, err);
     int lost = keeper_stop(failed ? NULL : err);

@@ -8,14 +8,15 @@
 
 #include "base/err.h"
 
-enum { PRIORITY_USUAL = 10, PRIORITY_MOST = 20 };
+enum { PRIORITY_MOST = 20 };
 
 /**
  * For this thread and those it starts from now on.
  *
- * @param by   levels of nice(1) to go before ordinary programs, 0 to PRIORITY_MOST; negative: PRIORITY_USUAL where it may, and where nobody chose another already
+ * @param by     levels of nice(1) to go before ordinary programs, 0 to PRIORITY_MOST; negative: as usual, where it may and nobody chose another already
+ * @param usual  levels of nice(1)
  * @return 0; -EACCES or -EPERM with err where it may not and was told to
  */
-int priority_raise(long by, struct err *err);
+int priority_raise(long by, int usual, struct err *err);
 
 #endif

@@ -415,5 +415,5 @@ const struct role role_client = {
     .defaults = client_defaults,
     .run = run,
     .changes_host = true,
-    .forwards = true,
+    .goes_before = ROLE_GOES_BEFORE_ITS_USERS,
 };

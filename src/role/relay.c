@@ -267,5 +267,5 @@ const struct role role_relay = {
     .config_size = sizeof(struct relay_config),
     .defaults = set_defaults,
     .run = run,
-    .forwards = true,
+    .goes_before = ROLE_GOES_BEFORE,
 };

@@ -26,6 +26,12 @@ struct role_common {
 /** run() returns this for a mistake in the command line that the table could not see: exit code 2. */
 enum { ROLE_BAD_USAGE = -1000000 };
 
+/**
+ * By how much those go before other programs that forward packets. The one beside the programs whose packets they are less: far before them it would
+ * interrupt them at each packet, where a moment later it had several.
+ */
+enum { ROLE_GOES_BEFORE = 10, ROLE_GOES_BEFORE_ITS_USERS = 3 };
+
 struct hosted;
 
 struct role {
@@ -41,7 +47,7 @@ struct role {
     /** Runs until told to stop. @return 0, -errno or ROLE_BAD_USAGE; then err says why in one line */
     int (*run)(const struct role_common *common, const void *config, struct err *err);
     bool changes_host;           /**< has a keeper that makes the changes and takes them back (io/keeper.h) */
-    bool forwards;               /**< packets: it goes before other programs */
+    int goes_before;             /**< other programs, by so many levels of nice(1): it forwards packets; 0: it does not */
     const struct hosted *hosted; /**< NULL, or how it shares a process with others (hosted.h) */
     bool takes_file;             /**< an argument that is no option is --config */
 };

@@ -118,5 +118,5 @@ const struct role role_run = {
     .takes_file = true,
     .run = run,
     .changes_host = true,
-    .forwards = true,
+    .goes_before = ROLE_GOES_BEFORE,
 };

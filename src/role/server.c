@@ -386,6 +386,6 @@ const struct role role_server = {
     .defaults = server_defaults,
     .run = run,
     .changes_host = true,
-    .forwards = true,
+    .goes_before = ROLE_GOES_BEFORE,
     .hosted = &hosted,
 };

@@ -275,6 +275,6 @@ const struct role role_switch = {
     .defaults = switch_defaults,
     .run = run,
     .changes_host = true,
-    .forwards = true,
+    .goes_before = ROLE_GOES_BEFORE,
     .hosted = &hosted,
 };

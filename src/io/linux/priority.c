@@ -8,12 +8,12 @@
 
 #include "base/log.h"
 
-int priority_raise(long by, struct err *err)
+int priority_raise(long by, int usual, struct err *err)
 {
     const bool told = by >= 0;
     if (!told && getpriority(PRIO_PROCESS, 0) != 0)
         return 0;
-    if (setpriority(PRIO_PROCESS, 0, (int)-(told ? by : PRIORITY_USUAL)) == 0)
+    if (setpriority(PRIO_PROCESS, 0, told ? (int)-by : -usual) == 0)
         return 0;
     int rc = -errno;
     if (told)
