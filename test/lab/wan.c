@@ -6,8 +6,8 @@
  * For kernels without the netem queue discipline, and for counters no queue discipline has. It makes a TAP device in each
  * namespace (named by a path such as /run/netns/phone or /proc/PID/ns/net) and moves frames between them in user space.
  * A SETTING is NAME=VALUE as in wan_link.h, for both directions, or with "up." (A to B) or "down." before it for one.
- * It prints "ready", then obeys lines of standard input: settings; "show" prints the counters as one line of JSON;
- * "reset" sets them to zero. It ends on SIGTERM, SIGINT or end of input, and prints the counters once more.
+ * It prints "ready", then obeys lines of standard input: settings, and prints "ok" or which of them it does not know; "show" prints the counters
+ * as one line of JSON; "reset" sets them to zero. It ends on SIGTERM, SIGINT or end of input, and prints the counters once more.
  *
  * Times are absolute: how late the scheduler wakes this process moves single frames, not the rate. It asks for a high
  * priority, because the hosts it connects usually run on the same processors.
@@ -140,8 +140,12 @@ static void obey(struct wan *wan, char *line)
         wan_way_reset(&wan->way[1], wan->reset_ns);
     } else {
         char *state = NULL;
+        const char *wrong = NULL;
         for (char *word = strtok_r(line, " ", &state); word; word = strtok_r(NULL, " ", &state))
-            setting(wan, word);
+            if (!setting(wan, word) && !wrong)
+                wrong = word;
+        printf("%s\n", wrong ? wrong : "ok");
+        fflush(stdout);
     }
 }
 

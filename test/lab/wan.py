@@ -41,7 +41,11 @@ class Wan:
             raise LabError(f"the link emulator is gone: {error}") from None
 
     def set(self, settings):
+        """A word it does not know is an error; the others hold."""
         self._tell(settings)
+        answer = self._line(5)
+        if answer != "ok":
+            raise LabError(f"the link emulator knows no setting {answer[:80]}")
 
     def reset(self):
         """Counters start from zero."""
