@@ -14,7 +14,7 @@ static void full_links_stay_responsive(void **state)
         {"100 Mbit/s, 20 ms", 100, 20, 0, 0, 0.93, 5},
         {"50 Mbit/s, 25 ms", 50, 25, 0, 0, 0.93, 15},
         {"10 Mbit/s, 40 ms, jitter 20 ms", 10, 40, 20, 0, 0.85, 30},
-        {"50 Mbit/s, 100 ms, jitter 10 ms", 50, 100, 10, 0, 0.90, 20},
+        {"50 Mbit/s, 100 ms, jitter 10 ms", 50, 100, 10, 0, 0.90, 22},
         {"4 Mbit/s, 60 ms", 4, 60, 0, 0, 0.93, 30},
         {"1.2 Mbit/s, 80 ms", 1.2, 80, 0, 0, 0.90, 140},
         {"500 kbit/s, 100 ms", 0.5, 100, 0, 0, 0.90, 260},
