@@ -10,7 +10,7 @@
 
 /** Something arrived. @param bytes of it that left together @param delay_us one way, between two clocks @param rtt_us until this acknowledgement came, 1 at least */
 void measure_delay(struct window *w, uint64_t bytes, int64_t delay_us, uint64_t rtt_us, uint64_t now_us);
-/** The path is another one, or not as long as it seemed: so much later (0 is not later) arrives what met no queue. */
+/** What met no queue arrives so much later than it seemed. @param later_us negative: earlier */
 void measure_shift_base(struct window *w, int64_t later_us);
 /** Nothing is known of its length any more. */
 void measure_forget_base(struct window *w, uint64_t now_us);
