@@ -174,6 +174,13 @@ uint64_t measure_best(const struct window *w)
     return w->best[0] > w->best[1] ? w->best[0] : w->best[1];
 }
 
+void measure_cap_best(struct window *w, uint64_t most)
+{
+    for (int i = 0; i < 2; i++)
+        if (w->best[i] > most)
+            w->best[i] = most;
+}
+
 static void note_best(struct window *w, uint64_t now_us)
 {
     if (now_us - w->best_since_us > BEST_US && !w->neighbour) {

@@ -28,5 +28,7 @@ uint64_t measure_queue(const struct window *w);
 void measure_rate(struct window *w, uint64_t now_us);
 /** Highest rate of the last five to ten seconds that was held for two rounds, bytes/s. */
 uint64_t measure_best(const struct window *w);
+/** The path has become slower: nothing above this (bytes/s) is remembered as its best. */
+void measure_cap_best(struct window *w, uint64_t most);
 
 #endif

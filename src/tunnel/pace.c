@@ -4,6 +4,7 @@
 #include "tunnel/measure.h"
 
 enum {
+    LEAST_SHARE = 16,              /* of the best rate, below which nothing drives us for some seconds */
     TARGET_MIN_US = 1000, TARGET_FAST_US = 700,
     TARGET_JITTER_MAX_US = 4000,
     SLOW_PACKET_US = 3000,         /* a packet's own time is queue enough */
@@ -21,10 +22,10 @@ enum {
     NEIGHBOUR_STAYS_US = 20000000,
 };
 
-/* What nothing drives us below for some seconds: a sixteenth of the best rate there was if it still arrives, beside a neighbour a quarter if it can be had. */
+/* What nothing drives us below for some seconds: a share of the best rate there was if it still arrives, beside a neighbour a quarter if it can be had. */
 static uint64_t least_pace(const struct window *w)
 {
-    uint64_t best = measure_best(w), least = best / 16;
+    uint64_t best = measure_best(w), least = best / LEAST_SHARE;
     if (w->neighbour)
         least = best / 4 < 2 * w->rates[0] ? best / 4 : 2 * w->rates[0];
     else if (w->over >= OVER_ROUNDS && w->rates[0] - w->rates[0] / 4 < least)
@@ -162,6 +163,17 @@ static bool has_moved(struct window *w, uint64_t now_us)
 }
 
 /*
+ * It went when we sent less, so it was our own. If it had stood because the path became very much slower, what was carried before must not be insisted
+ * on again, for that brings the queue back, and again, until it is forgotten.
+ */
+static void queue_is_over(struct window *w)
+{
+    if (w->over >= OVER_ROUNDS && !w->neighbour)
+        measure_cap_best(w, w->rate * LEAST_SHARE * 3 / 4);
+    w->over = w->flat_rounds = 0;
+}
+
+/*
  * A queue that stays although we hardly send is somebody else's. For some seconds we insist on a share then: who gets how much, the
  * congestion control of the legs' TCP decides. The target stays, so the lag is short again as soon as the other one leaves. Our own queue is told
  * by what arrives: more than is sent while it shrinks, less while it grows.
@@ -171,7 +183,7 @@ static void suspect_neighbour(struct window *w, uint64_t now_us)
     if (w->flat_rounds == 0) /* later it grows with a packet's time at our own, smaller pace */
         w->flat_target_us = w->target_us;
     if (w->queue_us <= w->flat_target_us + w->flat_target_us / 2)
-        w->over = w->flat_rounds = 0;
+        queue_is_over(w);
     else if (w->over++ == 0)
         w->over_since_us = now_us;
     if (has_moved(w, now_us)) {

@@ -12,6 +12,7 @@ enum {
     ROUND_MIN_US = 2000,
     ALARM_US = 5000,               /* so much above twice the target: do not wait for the round's end */
     LATE_MAX_US = 100000,
+    LATE_MORE_US = 10000, LATE_PACKETS = 4, /* and twice that of the round before: what is later than this is no longer usual */
     TRIED_GROWTH = 4,              /* of the window, and of what may be sent for what arrived, when a train said that more is carried */
     RECORDS_A_TRIP = WINDOW_RECORDS / 2, /* a round trip of twice the usual still finds room */
     ACK_WAIT_US = 5000,            /* acker.h's */
@@ -148,11 +149,21 @@ void window_on_sent(struct window *w, size_t bytes, uint64_t now_us)
     w->record[(w->head + w->count++) % WINDOW_RECORDS] = (struct window_record){.end = w->sent, .sent_us = now_us};
 }
 
+/*
+ * Acknowledgements may be late, behind the other direction's data, and what the pace needs meanwhile must be allowed. Not when they suddenly
+ * become late: both directions may have become slower, and what is sent until that is known waits for seconds.
+ */
+static uint64_t usual_late_us(const struct window *w)
+{
+    uint64_t usual = 2 * w->last_late_us + LATE_PACKETS * measure_packet_us(w->rate) + LATE_MORE_US;
+    uint64_t late = w->round_late_us < usual ? w->round_late_us : usual;
+    return late > LATE_MAX_US ? LATE_MAX_US : late;
+}
+
 /* What the pace needs with acknowledgements as late as they are, and a quarter more: the pace decides, this only bounds what a stall costs. */
 static void choose_size(struct window *w)
 {
-    uint64_t late = w->round_late_us > LATE_MAX_US ? LATE_MAX_US : w->round_late_us;
-    uint64_t around = measure_min_rtt(w) + w->target_us + ACK_WAIT_US + late + (w->neighbour ? w->queue_us : 0);
+    uint64_t around = measure_min_rtt(w) + w->target_us + ACK_WAIT_US + usual_late_us(w) + (w->neighbour ? w->queue_us : 0);
     uint64_t pace = w->ask.state != ASK_NOT && w->ask.pace > w->pace ? w->ask.pace : w->pace;
     uint64_t grows = train_is_tried(w) ? TRIED_GROWTH : 2;
     if (train_is_tried(w) && pace > grows * w->rate)
@@ -170,6 +181,7 @@ static void end_round(struct window *w, uint64_t now_us)
     pace_choose(w, now_us);
     if (w->pace != 0)
         choose_size(w);
+    w->last_late_us = w->round_late_us;
     if (w->dipping) {
         w->dipping = false;
         w->base_seen_us = now_us; /* what was seen is the base: older ones fall out of the intervals */

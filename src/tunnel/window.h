@@ -83,6 +83,7 @@ struct window {
     uint64_t round_queue_us;     /* longest standing queue in the round */
     uint64_t round_since_us;
     uint64_t round_late_us;      /* least delay of an acknowledgement on its way back, beyond the base */
+    uint64_t last_late_us;       /* the same of the round before */
     bool round_timed, round_any, round_full;  /* measured from something; something was acknowledged; the window was full and more was waiting */
     bool full;
     uint32_t gain;               /* sixteenths by which the pace leapt last; 0: it did not */

@@ -35,7 +35,7 @@ CIRCUITS = {"relay": "tether, relay", "chromium": "tether, Chromium", "udp": "te
             "openvpn": peers.BASE, "openvpn-udp": "OpenVPN, UDP, AES-256-GCM", "kernel": "kernel forwarding"}
 # name -> (rate, round trip ms, lag allowed ms, least share of the rate)
 LINKS = {"10M": ("10M", 40, 25, 0.93), "2M": ("2M", 80, 60, 0.90), "100M": ("100M", 20, 10, 0.90)}
-CALL_LOSS, CALL_JITTER_MS, CONNECT_MORE_MS, STEP_SECONDS, DROP_SECONDS = 0.01, 30, 60, 2, 12
+CALL_LOSS, CALL_JITTER_MS, CONNECT_MORE_MS, STEP_SECONDS, DROP_SECONDS, SETTLED_SECONDS = 0.01, 30, 60, 2, 12, 6
 
 
 class Bench:
@@ -209,6 +209,7 @@ def drop(bench):
     try:
         time.sleep(bench.args.warm_up)
         with measure.PingMeanwhile(bench.laptop, PING_EVERY) as pings:
+            fell = time.time()
             bench.wan.set("rate=2M")
             time.sleep(DROP_SECONDS)
             bench.wan.reset()
@@ -220,12 +221,14 @@ def drop(bench):
         bench.end_all(loads)
     late = measure.spread([took for at, took in pings.stamped if at >= begin])
     more, least = LINKS["2M"][2:]
+    soon = settled(pings.stamped, fell, begin, base + more)
+    bench.demand(f"from 60 to 2 Mbit/s: seconds until lag is below idle + {more} ms", DROP_SECONDS if soon is None else soon, "<=", SETTLED_SECONDS)
     label = f"from 60 to 2 Mbit/s, {DROP_SECONDS} s later"
     bench.demand(f"{label}: ping p95 above idle, ms", late["p95"] - base if late["count"] else None, "<=", more)
     for way in ("up", "down"):
         bench.demand(f"{label}: share of the rate used {way}", told[way]["share"], ">=", least)
     bench.session_lives(label)
-    bench.figures["drop"] = {"idle_p50": base, "ping": late, "link": told}
+    bench.figures["drop"] = {"idle_p50": base, "ping": late, "link": told, "settled": soon}
     bench.plots.append(("lag-drop.svg", f"from 60 to 2 Mbit/s, full both ways: round trip of ping, {bench.kind}", relative(pings.stamped), base + more))
 
 

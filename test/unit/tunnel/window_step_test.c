@@ -161,6 +161,50 @@ static void run(struct sim *s, double seconds, bool full, struct lags *lags)
     }
 }
 
+/* The lag's p95 in the next so many seconds, both directions full. */
+static double lag_p95_ms(struct sim *s, double seconds)
+{
+    static struct lags lags;
+    lags.count = 0;
+    run(s, seconds, true, &lags);
+    qsort(lags.ms, lags.count, sizeof *lags.ms, ascending);
+    return lags.ms[lags.count * 95 / 100];
+}
+
+/*
+ * A phone leaves a good cell. What was on its way stands for one to two seconds in each direction, for the news come late; nothing may be added
+ * to it, and then it is over: what was carried before is not tried again and again.
+ */
+static void thirty_times_slower_is_over_soon(void **state)
+{
+    static const struct {
+        struct link c;
+        double longest, middle, later; /* ms */
+    } all[] = {
+        {{"60 to 2 Mbit/s, 50 ms", 60, 50, 0, false}, 3900, 1900, 65},
+        {{"60 to 2 Mbit/s, 50 ms, little too", 60, 50, 0, true}, 3900, 1900, 65},
+        {{"100 to 2 Mbit/s, 30 ms, jitter 2 ms", 100, 30, 2, false}, 3900, 1900, 65},
+    };
+    (void)state;
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+        double longest[TRACES], middle[TRACES], later[TRACES];
+        for (uint32_t i = 0; i < TRACES; i++) {
+            struct sim *s = full_link(&all[k].c, i + 1, 0);
+            s->dir[0].rate = (uint64_t)((double)s->dir[0].rate * 2 / all[k].c.mbit);
+            s->dir[1].rate = (uint64_t)((double)s->dir[1].rate * 2 / all[k].c.mbit);
+            longest[i] = lag_p95_ms(s, 2);
+            middle[i] = lag_p95_ms(s, 2);
+            later[i] = lag_p95_ms(s, 5);
+            free(s);
+        }
+        double most = quantile(longest, 90), then = quantile(middle, 90), last = quantile(later, 90);
+        if (getenv("SIM_TABLE") != NULL)
+            printf("| %-38s | %6.1f ms | %6.1f ms | %6.1f ms |\n", all[k].c.name, most, then, last);
+        if (most > SLACK * all[k].longest || then > SLACK * all[k].middle || last > SLACK * all[k].later)
+            fail_msg("%s: lag %.1f ms in the first two seconds, %.1f in the next, %.1f later", all[k].c.name, most, then, last);
+    }
+}
+
 /* Its tokens, gathered in each pause, let trains pass at any rate; believed, they would cost a second and more of queue. */
 static void a_token_bucket_is_not_believed(void **state)
 {
@@ -199,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ten_times_faster_is_used_two_round_trips_after_the_news),
         cmocka_unit_test(ten_times_slower_is_known_two_round_trips_after_the_news),
+        cmocka_unit_test(thirty_times_slower_is_over_soon),
         cmocka_unit_test(a_token_bucket_is_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
