@@ -13,6 +13,7 @@ DIR receives lag-*.json and plots of the lag over time.
 import argparse
 import json
 import os
+import random
 import sys
 import time
 
@@ -36,6 +37,7 @@ CIRCUITS = {"relay": "tether, relay", "chromium": "tether, Chromium", "udp": "te
 # name -> (rate, round trip ms, lag allowed ms, least share of the rate)
 LINKS = {"10M": ("10M", 40, 25, 0.93), "2M": ("2M", 80, 60, 0.90), "100M": ("100M", 20, 10, 0.90)}
 CALL_LOSS, CALL_JITTER_MS, CONNECT_MORE_MS, STEP_SECONDS, DROP_SECONDS, SETTLED_SECONDS = 0.01, 30, 60, 2, 12, 6
+TRAIN_SEED, TRAIN_SECONDS, TRAIN_LAG_MS, TRAIN_USED = 3, 16, {"p50": 30, "p95": 200}, 0.5
 
 
 class Bench:
@@ -232,6 +234,41 @@ def drop(bench):
     bench.plots.append(("lag-drop.svg", f"from 60 to 2 Mbit/s, full both ways: round trip of ping, {bench.kind}", relative(pings.stamped), base + more))
 
 
+def train(bench):
+    """On a train: another rate each second, up to three times or down to a third of it, each direction by itself."""
+    base_rate, round_trip, luck = 10.0, 50, random.Random(TRAIN_SEED)
+
+    def rates():
+        rate, words = base_rate, []
+        for second in range(TRAIN_SECONDS):
+            rate = min(60.0, max(2.0, rate * (1 + 2 * luck.random()) ** luck.choice((-1, 1))))
+            words.append(f"{rate:.1f}M@{second}")
+        return ",".join(words)
+
+    bench.link(f"{base_rate:g}M", round_trip)
+    base = idle(bench)["ping"]["p50"]
+    loads = bench.fill()
+    try:
+        time.sleep(bench.args.warm_up)
+        bench.wan.reset()
+        with measure.PingMeanwhile(bench.laptop, PING_EVERY) as pings:
+            bench.wan.set(f"up.rate={rates()} down.rate={rates()}")
+            time.sleep(TRAIN_SECONDS)
+            told = bench.wan.show()
+            bench.check_full(loads)
+    finally:
+        bench.end_all(loads)
+    found = measure.spread(pings.times)
+    label = "another rate each second, 2 to 60 Mbit/s"
+    for part, most in TRAIN_LAG_MS.items():
+        bench.demand(f"{label}: ping {part} above idle, ms", found[part] - base if found["count"] else None, "<=", most)
+    for way in ("up", "down"):
+        bench.demand(f"{label}: share of the rate used {way}", told[way]["share"], ">=", TRAIN_USED)
+    bench.session_lives(label)
+    bench.figures["train"] = {"idle_p50": base, "ping": found, "link": told}
+    bench.plots.append(("lag-train.svg", f"{label}, full both ways: round trip of ping, {bench.kind}", relative(pings.stamped), None))
+
+
 def trouble(bench, name, settings, seconds):
     """The link loses or rests while it is full: the session must live, lag is told."""
     bench.link("10M", 40, settings)
@@ -244,7 +281,7 @@ def trouble(bench, name, settings, seconds):
     bench.plots.append((f"lag-{name.split()[-1]}.svg", f"10 Mbit/s, 40 ms, {name}, full: round trip of ping, {bench.kind}", points, None))
 
 
-SCENARIOS = {**{name: (lambda bench, name=name: steady(bench, name)) for name in LINKS}, "step": step, "drop": drop,
+SCENARIOS = {**{name: (lambda bench, name=name: steady(bench, name)) for name in LINKS}, "step": step, "drop": drop, "train": train,
              "loss": lambda bench: trouble(bench, "2 % loss", "loss=2", bench.args.seconds),
              "stalls": lambda bench: trouble(bench, "500 ms stalls", "stall=3/0.5", bench.args.seconds + 3)}
 
