@@ -163,13 +163,12 @@ static bool has_moved(struct window *w, uint64_t now_us)
 }
 
 /*
- * It went when we sent less, so it was our own. If it had stood because the path became very much slower, what was carried before must not be insisted
- * on again, for that brings the queue back, and again, until it is forgotten.
+ * There is none: what arrives is what the path carries. If it carried very much more some seconds ago, that must not be insisted on, for it would bring
+ * the queue back, and again, until it is forgotten.
  */
 static void queue_is_over(struct window *w)
 {
-    if (w->over >= OVER_ROUNDS && !w->neighbour)
-        measure_cap_best(w, w->rate * LEAST_SHARE * 3 / 4);
+    measure_cap_best(w, w->rate * LEAST_SHARE * 3 / 4);
     w->over = w->flat_rounds = 0;
 }
 

@@ -230,6 +230,23 @@ static void a_greedy_neighbour_does_not_starve_us(void **state)
     judge(&c, f, TRACES);
 }
 
+/* The way back is filled by somebody else: acknowledgements are late all the time, and what the pace needs meanwhile is allowed. */
+static void acknowledgements_behind_a_neighbour(void **state)
+{
+    static const struct scenario c = {"a neighbour fills the way back, 80 ms", 10, 40, 0, 0, 0.90, 1e9};
+    struct figures f[TRACES];
+    (void)state;
+    for (uint32_t seed = 0; seed < TRACES; seed++) {
+        struct sim *s = sim_of(&c, seed + 1);
+        s->dir[1].greedy = false;
+        s->dir[1].has_neighbour = true;
+        s->dir[1].buffer_bytes = s->dir[1].rate * 80 / 1000;
+        measure(s, 4, 20, &f[seed]);
+        free(s);
+    }
+    judge(&c, f, TRACES);
+}
+
 /* A sender with less than the link carries: it gets through, nothing builds up, and when it wants more it gets more. */
 static void a_delay_that_comes_with_the_load_is_no_queue(void **state)
 {
@@ -314,6 +331,7 @@ int main(void)
         cmocka_unit_test(rates_that_change_all_the_time),
         cmocka_unit_test(a_longer_way_is_no_queue),
         cmocka_unit_test(a_greedy_neighbour_does_not_starve_us),
+        cmocka_unit_test(acknowledgements_behind_a_neighbour),
         cmocka_unit_test(a_delay_that_comes_with_the_load_is_no_queue),
         cmocka_unit_test(a_phone_that_stops_now_and_then),
         cmocka_unit_test(little_is_carried_at_once_and_much_soon),

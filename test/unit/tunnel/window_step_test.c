@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "tunnel/measure.h"
+
 #include "wan_sim.h"
 
 enum {
@@ -205,6 +207,21 @@ static void thirty_times_slower_is_over_soon(void **state)
     }
 }
 
+/* That there was little to send says nothing about what the path carries. */
+static void a_pause_does_not_make_a_path_slow(void **state)
+{
+    static const struct link c = {"20 Mbit/s, 40 ms", 20, 40, 0, true};
+    static struct lags lags;
+    (void)state;
+    for (uint32_t i = 0; i < TRACES / 4; i++) {
+        struct sim *s = full_link(&c, i + 1, 0);
+        lags.count = 0;
+        run(s, 3, false, &lags);
+        assert_true(measure_best(&s->dir[0].window) > s->dir[0].rate * 4 / 5);
+        free(s);
+    }
+}
+
 /* Its tokens, gathered in each pause, let trains pass at any rate; believed, they would cost a second and more of queue. */
 static void a_token_bucket_is_not_believed(void **state)
 {
@@ -244,6 +261,7 @@ int main(void)
         cmocka_unit_test(ten_times_faster_is_used_two_round_trips_after_the_news),
         cmocka_unit_test(ten_times_slower_is_known_two_round_trips_after_the_news),
         cmocka_unit_test(thirty_times_slower_is_over_soon),
+        cmocka_unit_test(a_pause_does_not_make_a_path_slow),
         cmocka_unit_test(a_token_bucket_is_not_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
