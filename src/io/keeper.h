@@ -54,7 +54,14 @@ int keeper_file_replace(int number);
 int keeper_socket_bind(int fd, const char *ifname);
 /** Give it buffers of that many bytes, beyond what the machine allows everybody. */
 int keeper_socket_buffers(int fd, size_t size);
-/** Have Cubic steer its TCP, where the machine does not let everybody choose that. */
-int keeper_socket_cubic(int fd);
+/** Who may steer its TCP. */
+enum keeper_congestion { KEEPER_CUBIC, KEEPER_BBR, KEEPER_CONGESTIONS };
+/** As the kernel calls it. */
+static inline const char *keeper_congestion_name(enum keeper_congestion which)
+{
+    return which == KEEPER_BBR ? "bbr" : "cubic";
+}
+/** Have it steered so, where the machine does not let everybody choose that. */
+int keeper_socket_congestion(int fd, enum keeper_congestion which);
 
 #endif

@@ -4,13 +4,11 @@
  * However it ends, it ends once: the first cause is remembered, the handles are closed, and closed() comes from the last close
  * callback. Until then every function may be called from inside of any callback.
  */
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/keeper.h"
 #include "io/ws_priv.h"
 
 enum {
@@ -169,13 +167,7 @@ void ws_tune_tcp(uv_tcp_t *tcp)
     int lowat = NOTSENT_LOWAT;
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
 #endif
-#ifdef TCP_CONGESTION
-    /* The tunnel's own window probes the path. A host's BBR would do so too, and hold everything up for 200 ms each ten seconds
-     * (PROBE_RTT); where there is no Cubic the host's choice stays. */
-    static const char cubic[] = "cubic";
-    if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, cubic, sizeof cubic - 1) < 0 && errno == EPERM)
-        keeper_socket_cubic(fd); /* where not everybody may choose it */
-#endif
+    congestion_begin(fd);
 }
 
 void ws_name_peer(const uv_tcp_t *tcp, char *buf, size_t cap)

@@ -160,6 +160,13 @@ static void append(struct ws_out *out, const uint8_t *data, size_t len)
     }
 }
 
+static void look_at_losses(struct ws_out *out, size_t more)
+{
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&out->stream->tcp, &fd) == 0)
+        congestion_sent(&out->congestion, fd, more);
+}
+
 int ws_out_put(struct ws_out *out, const uint8_t *head, size_t head_len, const uint8_t *body, size_t body_len)
 {
     struct ws *ws = out->ws;
@@ -168,6 +175,7 @@ int ws_out_put(struct ws_out *out, const uint8_t *head, size_t head_len, const u
         return -EPIPE;
     if (ws_out_backlog(out) + total > WS_BACKLOG_MAX)
         return -ENOBUFS;
+    look_at_losses(out, total);
     if (!out->corked && out->flying == NULL && out->first == NULL) {
         uv_buf_t bufs[2] = {uv_buf_init((char *)(uintptr_t)head, (unsigned)head_len),
                             uv_buf_init((char *)(uintptr_t)body, (unsigned)body_len)};

@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "http/feed.h"
 #include "http/upgrade.h"
+#include "io/congestion.h"
 #include "io/names.h"
 #include "io/proxy.h"
 #include "io/stream.h"
@@ -56,6 +57,7 @@ struct ws_out {
     size_t bytes;                  /* in first..last */
     bool was_high;
     bool corked;                   /* wait for more */
+    struct congestion congestion;
 };
 
 /** Randomness in stock: masking keys of frames to come. */

@@ -172,12 +172,16 @@ static void only_sockets_of_ip_are_prepared(void **state)
     r = request_of(HOST_OP_SOCKET, "none7");
     assert_int_equal(do_one(desk, &r, udp, NULL), -ENODEV);
     int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
-    r = (struct host_request){.op = HOST_OP_SOCKET, .flag = 1};
-    rc = do_one(desk, &r, tcp, NULL);
-    assert_true(rc == 0 || rc == -ENOENT); /* a kernel without it */
-    len = sizeof name;
-    assert_int_equal(getsockopt(tcp, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
-    assert_true(rc != 0 || strcmp(name, "cubic") == 0);
+    for (enum keeper_congestion which = 0; which < KEEPER_CONGESTIONS; which++) {
+        r = (struct host_request){.op = HOST_OP_SOCKET, .flag = 1, .size = which};
+        rc = do_one(desk, &r, tcp, NULL);
+        assert_true(rc == 0 || rc == -ENOENT); /* a kernel without it */
+        len = sizeof name;
+        assert_int_equal(getsockopt(tcp, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+        assert_true(rc != 0 || strcmp(name, keeper_congestion_name(which)) == 0);
+    }
+    r.size = KEEPER_CONGESTIONS;
+    assert_int_equal(do_one(desk, &r, tcp, NULL), -EBADMSG);
     r = (struct host_request){.op = HOST_OP_SOCKET, .size = 8 << 20};
     assert_int_equal(do_one(desk, &r, tcp, NULL), 0);
     int size = 0;

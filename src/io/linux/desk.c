@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/keeper.h"
 #include "io/linux/host_priv.h"
 
 struct file {
@@ -182,14 +183,21 @@ static bool is_one_of_ours(int fd)
     return (domain == AF_INET || domain == AF_INET6) && (type == SOCK_STREAM || type == SOCK_DGRAM);
 }
 
-/* Cubic, longer buffers where there is a size, or a device to be bound to ("": none any more). */
+static int steer_socket(int fd, uint32_t which)
+{
+    if (which >= KEEPER_CONGESTIONS)
+        return -EBADMSG;
+    const char *name = keeper_congestion_name(which);
+    return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)) < 0 ? -errno : 0;
+}
+
+/* A congestion control, longer buffers where there is a size, or a device to be bound to ("": none any more). */
 static int prepare_socket(const struct host_request *r, int fd)
 {
-    static const char cubic[] = "cubic";
     if (fd < 0 || !is_one_of_ours(fd))
         return -EBADF;
     if (r->flag)
-        return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, cubic, sizeof cubic - 1) < 0 ? -errno : 0;
+        return steer_socket(fd, r->size);
     if (r->size == 0)
         return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, r->ifname, (socklen_t)strlen(r->ifname)) < 0 ? -errno : 0;
     const int size = (int)r->size;

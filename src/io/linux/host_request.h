@@ -62,7 +62,7 @@ struct host_request {
     uint32_t size;                /**< an MTU; HOST_OP_SOCKET: bytes of its buffers, 0: as they are */
     uint16_t port_lo, port_hi;
     uint8_t mac[6];
-    uint8_t flag;                 /**< TAP_OPEN: mac is given; BRIDGE_JOIN: isolated; FILE_KEEP: it goes at the end; SOCKET: Cubic is to steer it */
+    uint8_t flag;                 /**< TAP_OPEN: mac is given; BRIDGE_JOIN: isolated; FILE_KEEP: it goes at the end; SOCKET: size tells what is to steer it (enum keeper_congestion) */
     uint8_t zero;
 };
 

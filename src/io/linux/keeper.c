@@ -285,8 +285,8 @@ int keeper_socket_buffers(int fd, size_t size)
     return keeper_ask(&r, fd, NULL, NULL);
 }
 
-int keeper_socket_cubic(int fd)
+int keeper_socket_congestion(int fd, enum keeper_congestion which)
 {
-    const struct host_request r = {.op = HOST_OP_SOCKET, .flag = 1};
+    const struct host_request r = {.op = HOST_OP_SOCKET, .flag = 1, .size = which};
     return keeper_ask(&r, fd, NULL, NULL);
 }
